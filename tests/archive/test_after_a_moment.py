@@ -88,7 +88,7 @@ def test_a_wrong_write_is_undone_to_the_message_and_the_good_ones_after_it_are_l
         ],
         capsys,
     )
-    assert "every message the same" in restored
+    assert "every message is identical" in restored
 
     async def look() -> None:
         client = await connect(source.url)

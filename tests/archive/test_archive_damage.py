@@ -97,7 +97,7 @@ def test_a_damaged_segment_brings_nothing_back(start: Any, store: ObjectStorage,
         _file(tmp_path, missing.key).unlink()
         other = await connect(target.url)
         outcomes = await bring_back(target.place, store, keys=OWN, trust=MINE)
-        assert f"{missing.key}: missing: there is no such object" in outcomes["ORDERS"].error
+        assert f"{missing.key}: missing: no such object" in outcomes["ORDERS"].error
         assert not outcomes["ORDERS"].ok
         assert await other.jetstream().streams_info() == []
 
@@ -132,7 +132,7 @@ def _unsigned(folder: Path) -> None:
         (_lost, "2.json: missing: there is no such checkpoint"),
         (_swapped, "2.json: swapped: it is number 1"),
         (_forged, "3.json: corrupted: its checksum"),
-        (_unsigned, "3.json: this archive is refused from here on: it is not signed"),
+        (_unsigned, "3.json: this archive is rejected from here on: it is not signed"),
     ],
 )
 def test_a_chain_that_is_broken_is_named(
@@ -160,7 +160,7 @@ def test_who_has_no_key_is_told_so(start: Any, store: ObjectStorage) -> None:
         with pytest.raises(InputError, match=r"you gave the wrong key: age1"):
             await bring_back(target.place, store, keys=wrong)
         stranger = Trust(frozenset({of_identity(OTHER).public}))
-        with pytest.raises(InputError, match="signed by a key that you did not name"):
+        with pytest.raises(InputError, match="signed by a key that you did not give"):
             await bring_back(target.place, store, keys=OWN, trust=stranger)
         outcomes = await bring_back(target.place, store, keys=OWN, trust=MINE)
         assert outcomes["ORDERS"].ok

@@ -75,5 +75,5 @@ def test_they_do_what_is_said(start: Any, tmp_path: Path) -> None:
     ):
         target = start(name)
         out = _run(told(command, **{"nats://dr:4222": target.url}, **more))
-        assert "every message the same" in out
+        assert "every message is identical" in out
         assert run(last(target.url)) == expected

@@ -62,7 +62,7 @@ class AnswersTwice(ObjectStorage):
     async def create(self, key: str, content: bytes) -> None:
         await super().create(key, content)
         if not key.startswith("probes/"):
-            raise ObjectExistsError.at(self.url(key), "is there already", "nothing was overwritten")
+            raise ObjectExistsError.at(self.url(key), "exists already", "nothing was overwritten")
 
 
 class Cuts(ObjectStorage):

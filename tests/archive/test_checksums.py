@@ -26,8 +26,8 @@ def test_it_is_castagnolis() -> None:
     assert crc32c(b"123456789") == 0xE3069283
 
 
-@pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 63, 64, 65, 127, 128, 129, 1000, 4097])
-def test_lanes_are_joined_right(size: int) -> None:
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 63, 64, 65, 127, 128, 129, 1000, 4097, 10642, 10646, 14137, 30000])
+def test_what_is_folded_and_lanes_are_joined_right(size: int) -> None:
     data = random.Random(size).randbytes(size)
     assert crc32c(data) == _plain(data)
 

@@ -165,7 +165,7 @@ def test_older_servers_refuse_before_anything_is_touched(start: Any, store: Obje
         await client.jetstream().add_stream(name="ORDERS", subjects=["orders.>"])
         await publish(client, "ORDERS", 3)
         await ship(source.place, store)
-        with pytest.raises(InputError, match=r"only 2\.15 or later takes"):
+        with pytest.raises(InputError, match=r"need 2\.15 or later"):
             await bring_back(target.place, store)
         assert await other.jetstream().streams_info() == []
 

@@ -98,4 +98,4 @@ def test_no_file_says_what_to_do(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert run(["audit"]) == EXIT_BAD_INPUT
-    assert "secondsite.yaml: there is no such file; write it with" in capsys.readouterr().err
+    assert "secondsite.yaml: no such file; write it with" in capsys.readouterr().err

@@ -162,6 +162,18 @@ def test_digests_are_equal_exactly_for_the_same_messages(one: set[int], other: s
     assert (digests[0].count, digests[0].first, digests[0].last) == (len(one), min(one, default=0), max(one, default=0))
 
 
+@given(st.sets(st.integers(1, 9000), max_size=60), st.integers(0, 9000), st.integers(1, 700))
+def test_runs_of_messages_digest_to_the_same_as_message_by_message(held: set[int], upto: int, step: int) -> None:
+    """However the archive is cut, with gaps, across ranges, and up to a sequence."""
+    data = archive([(seq, bytes(seq % 90)) for seq in sorted(held)])
+    reader, digester = ArchiveReader(), Digester(1024)
+    pieces = (data[at : at + step] for at in range(0, len(data), step))
+    digester.add_runs(run for piece in pieces for run in reader.runs(piece, 1024, upto))
+    reader.close()
+    wanted = archive([(seq, bytes(seq % 90)) for seq in sorted(held) if seq <= upto])
+    assert digester.result() == digest_archive([wanted], 1024)
+
+
 def test_one_changed_byte_is_seen() -> None:
     one = digest_archive([archive([(5, b"payload")])], 1024)
     other = digest_archive([archive([(5, b"paYload")])], 1024)

@@ -105,7 +105,7 @@ REQUEST: dict[str, Any] = {"width": 1024, "upto": None, "only": None, "sources":
 
 def test_the_worker_tells_why_and_never_dies_of_an_archive() -> None:
     broken = stream(MAGIC + entry(b"state.json", 5, 0, b"", b"{"))
-    assert "what no server wrote (JSONDecodeError)" in digest_worker.answer(REQUEST, [broken])["error"]
+    assert "contains invalid data (JSONDecodeError)" in digest_worker.answer(REQUEST, [broken])["error"]
     assert "not a NATSARC1" in digest_worker.answer(REQUEST, [stream(b"GIF89a..")])["error"]
 
 
@@ -237,7 +237,7 @@ def members(data: bytes) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("size", [512, 1500, 10**6])
 def test_old_archives_get_the_consumers_that_they_lack(size: int) -> None:
-    """However the tar lies in its blocks; what is there already stands as it stood."""
+    """However the tar lies in its blocks; what exists already stands as it stood."""
     whole = b"".join(S2Decoder().feed(tarred(meta_inf=b"{}", msgs__1_blk=record(1, bytes(5000)), **OLD_CONSUMERS)))
     data = HEAD + PADDING + b"".join(blocks(whole[at : at + size]) for at in range(0, len(whole), size)) + PADDING
     listed = (consumer("a"), consumer("away", 3, floor=300))
@@ -254,9 +254,9 @@ def test_old_archives_get_the_consumers_that_they_lack(size: int) -> None:
     ("data", "tar", "why"),
     [
         (stream(MAGIC + STATE), False, "its end mark is missing"),
-        (stream(MAGIC + STATE + MESSAGE)[:-3], False, "cut short"),
-        (stream(b"\0" * 511), True, "cut short"),
-        (tarred(msgs__1_blk=bytes(2000))[:-20], True, "cut short"),
+        (stream(MAGIC + STATE + MESSAGE)[:-3], False, "truncated"),
+        (stream(b"\0" * 511), True, "truncated"),
+        (tarred(msgs__1_blk=bytes(2000))[:-20], True, "truncated"),
     ],
 )
 def test_an_archive_that_ends_early_is_not_put_right(data: bytes, tar: bool, why: str) -> None:
@@ -302,17 +302,17 @@ def test_whatever_byte_is_changed_it_is_an_error_of_the_archive_or_none(tar: boo
 @pytest.mark.parametrize(
     ("data", "tar", "why"),
     [
-        (stream(MAGIC + STATE + entry(b"consumers/a", 5, 0, b"", b"{}") + END), False, "no server wrote .KeyError"),
+        (stream(MAGIC + STATE + entry(b"consumers/a", 5, 0, b"", b"{}") + END), False, "invalid data .KeyError"),
         (
             stream(MAGIC + STATE + entry(b"consumers/a", 5, 0, b"", b"{") + END),
             False,
-            "no server wrote .JSONDecodeError",
+            "invalid data .JSONDecodeError",
         ),
         (HEAD + b"\x00\x05\x00\x00" + bytes(4) + b"\xff", False, "a block that is cut short"),
-        (HEAD + b"\x00\x05\x00\x00" + bytes(4) + b"\xff", True, "no server wrote .IndexError"),
-        (stream(b"meta.inf".ljust(124, b"\0") + b"eight".ljust(388, b"\0")), True, "no server wrote .ValueError"),
+        (HEAD + b"\x00\x05\x00\x00" + bytes(4) + b"\xff", True, "invalid data .IndexError"),
+        (stream(b"meta.inf".ljust(124, b"\0") + b"eight".ljust(388, b"\0")), True, "invalid data .ValueError"),
         (stream(b"meta.inf".ljust(124, b"\0") + b"-0000002000".ljust(388, b"\0")), True, "of an impossible size"),
-        (stream(b"obs/a/meta.inf" + bytes(10)), True, "no server wrote|cut short"),
+        (stream(b"obs/a/meta.inf" + bytes(10)), True, "invalid data|truncated"),
     ],
 )
 def test_consumers_that_no_server_wrote(data: bytes, tar: bool, why: str) -> None:
@@ -358,7 +358,7 @@ def test_a_source_goes_on_behind_what_is_there_unless_it_is_another_one() -> Non
         {"name": "UNKNOWN"},
     ]
     assert [line.split(" (")[0] for line in told] == [
-        "its source A goes on at 41",
-        "its source A goes on at 31",
-        "its source C goes on at 6",
+        "its source A continues at 41",
+        "its source A continues at 31",
+        "its source C continues at 6",
     ]

@@ -46,7 +46,7 @@ def test_there_and_back_again(source: Server, start: Any, tmp_path: Path) -> Non
     assert restored["ok"]
     assert {item["proof"]["verdict"] for item in restored["streams"]} == {"equal"}
     out, _ = secondsite("restore", "--nats", target.url, "--from", url)
-    assert out.count("was there already") == 2
+    assert out.count("existed already") == 2
     out, _ = secondsite("restore", "--nats", target.url, "--from", url, "--stream", "ORDERS=OLD")
     assert "ORDERS as OLD" in out
     assert "listens on OLD" in out

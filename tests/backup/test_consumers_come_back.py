@@ -106,7 +106,7 @@ def test_another_name_is_refused_where_it_cannot_be(into: str, start: Any, store
         await fill(other, "T", 3)
         manifest = await run_backup(source.place, store, BackupPlan(), Silent())
         plan = RestorePlan(streams={"S": "T"}, overwrite=frozenset({"T"}))
-        with pytest.raises(InputError, match="S comes back under its own name only"):
+        with pytest.raises(InputError, match="S can be restored only under its own name"):
             await run_restore(target.place, store, manifest, plan, Silent())
         assert (await other.jetstream().stream_info("T")).state.messages == 3
 

@@ -203,7 +203,7 @@ def test_manifests_that_are_corrupt_swapped_or_absent(start: Any, store: ObjectS
         paths[0].write_bytes(good[0])
         assert (await choose_backup(store)).id == one.id
         paths[1].unlink()
-        with pytest.raises(InputError, match="this is no backup"):
+        with pytest.raises(InputError, match="this is not a backup"):
             await read_manifest(store, two.id)
         inventory = await take_inventory(store)
         assert ([entry.id for entry in inventory.entries], inventory.incomplete) == ([one.id], (two.id,))

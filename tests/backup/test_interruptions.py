@@ -168,7 +168,7 @@ def test_a_person_who_interrupts_is_told_what_is_left(start: Any, store: ObjectS
         arguments = ("restore", "--nats", target.url, "--from", good, "--stream", f"BIG=B{number}")
         process = begin(*arguments, stderr=subprocess.PIPE)
         caught(process, lambda number=number: run(there(f"B{number}")), signal.SIGINT)  # type: ignore[misc]
-        if interrupted(process, "interrupted: say the same again"):
+        if interrupted(process, "interrupted: run the same command again"):
             break
     else:
         pytest.fail("never interrupted in the middle")
@@ -200,7 +200,7 @@ def test_clients_of_a_stream_restored_and_not_yet_unmarked_lose_nothing(start: A
         manifest = await run_backup(source.place, store, BackupPlan(), Silent())
         await fill(other, "S", 20, metadata={"secondsite.restoring": manifest.id})
         await other.jetstream().publish("s.1", b"a client's")
-        with pytest.raises(Exception, match=r"S is there with 21 messages"):
+        with pytest.raises(Exception, match=r"S exists with 21 messages"):
             await run_restore(target.place, store, manifest, RestorePlan(), Silent())
         assert (await other.jetstream().stream_info("S")).state.messages == 21
 

@@ -49,7 +49,7 @@ class Said:
         url = [] if "--context" in who or "NATS_CONTEXT" in env else ["--nats", server.url]
         self.run("backup", *url, *who, "--to", self.store, env=env)
         out = self.run("restore", *url, *who, "--from", self.store, "--stream", f"S=S{number}", env=env)
-        assert "every message the same" in out
+        assert "every message is identical" in out
 
     def context(self, name: str, **content: object) -> None:
         path = self.folder / "nats" / "context" / f"{name}.json"

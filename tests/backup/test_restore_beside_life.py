@@ -49,7 +49,7 @@ def test_a_work_queue_that_happens_to_be_empty_is_in_use(start: Any, store: Obje
         manifest = await saved(server, store, retention="workqueue")
         await consume(client, "S", "w", 20)
         assert (await client.jetstream().stream_info("S")).state.messages == 0
-        with pytest.raises(InputError, match=r"S is there with 0 messages .* 1 consumer"):
+        with pytest.raises(InputError, match=r"S exists with 0 messages .* 1 consumer"):
             await restored(server, store, manifest)
         await client.jetstream().delete_stream("S")
         await client.jetstream().add_stream(name="S", subjects=["s.>"])
@@ -83,7 +83,7 @@ def test_what_came_since_the_look_stays(
 
         monkeypatch.setattr(restore_module, "_look", and_then)
         outcome = await restored(target, store, manifest)
-        assert "since this restore looked" in outcome.error
+        assert "after this restore checked" in outcome.error
         info = await client.jetstream().stream_info("S")
         assert (info.state.messages, info.config.subjects, info.config.metadata) == (1, ["s.>"], info.config.metadata)
         assert (await client.jetstream().publish("s.1", b"again")).seq == 2
@@ -145,7 +145,7 @@ def test_nobody_writes_to_half_of_it(start: Any, store: ObjectStorage, monkeypat
         outcome = await restored(target, store, manifest)
         assert (outcome.ok, outcome.proof.verdict, outcome.differences) == (True, "equal", ())
         assert (await client.jetstream().publish("s.1", b"now")).seq == 21
-        with pytest.raises(InputError, match="S is there with 21 messages"):
+        with pytest.raises(InputError, match="S exists with 21 messages"):
             await restored(target, store, manifest)
 
     run(work())

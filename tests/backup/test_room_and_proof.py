@@ -89,8 +89,12 @@ def test_what_happens_behind_the_fence_is_seen(start: Any, store: ObjectStorage,
             await jetstream.delete_stream("S")
 
         for meanwhile, told, left in (
-            (written, r"the stream S went on while it was saved, behind its fence; see who gives it subjects", 21),
-            (made_anew, r"the stream S is another one now; run again", 0),
+            (
+                written,
+                r"the stream S received writes while it was saved, despite its fence; find out who gives it subjects",
+                21,
+            ),
+            (made_anew, r"the stream S was replaced in the meantime; run again", 0),
         ):
             with pytest.raises(MachineError, match=told):
                 await room(server, manifest, Between(address, meanwhile))
@@ -128,7 +132,7 @@ def test_what_cannot_be_saved_is_not_deleted(start: Any, store: ObjectStorage, t
         (problem,) = refused.value.problems
         assert str(problem.place).startswith(f"file://{tmp_path}/bad/replaced/")
         assert problem.what.startswith("S is not overwritten: holds ")
-        assert problem.remedy.endswith("give a store that it can be saved to (--save-to URL), or delete it yourself")
+        assert problem.remedy.endswith("give a store to save it to (--save-to URL), or delete it yourself")
         assert await everything(client, "S") == before
         assert (await client.jetstream().publish("s.1", b"and it goes on")).seq == 21
 
@@ -266,7 +270,7 @@ def test_where_sources_had_come_to_is_not_guessed(start: Any, store: ObjectStora
         (outcome,) = await run_restore(target.place, store, other_count, RestorePlan(), Silent())
         assert outcome.error.endswith(
             "stream.tar.s2: corrupted: the archive shows 20 messages where 25 were counted: "
-            "how far its sources had come is not known, so it is held back"
+            "the positions of its sources are unknown, so it is fenced"
         )
         info = await other.jetstream().stream_info("S")
         assert (info.state.messages, info.config.sources, mark_of(info.config.as_dict())) == (20, None, manifest.id)
@@ -306,9 +310,18 @@ def test_what_no_stream_matches_is_refused_before_anything_is_written(start: Any
     async def work() -> None:
         _, manifest = await saved(server, store)
         for plan, told in (
-            (BackupPlan(streams=("T",)), "--stream: there is no stream T; see nats stream ls"),
-            (BackupPlan(streams=("T*",)), "--stream: no stream matches; see nats stream ls"),
-            (BackupPlan(exclude=("S",)), "--stream: no stream matches; see nats stream ls"),
+            (
+                BackupPlan(streams=("T",)),
+                ("--stream: no stream T; check the account and domain; list streams with: nats stream ls"),
+            ),
+            (
+                BackupPlan(streams=("T*",)),
+                ("--stream: no stream matches; check the account and domain; list streams with: nats stream ls"),
+            ),
+            (
+                BackupPlan(exclude=("S",)),
+                ("--stream: no stream matches; check the account and domain; list streams with: nats stream ls"),
+            ),
         ):
             with pytest.raises(InputError) as refused:
                 await run_backup(server.place, store, plan, Silent())
@@ -337,7 +350,7 @@ def test_streams_that_are_gone_make_a_backup_suspicious(start: Any, store: Objec
 
 def test_a_store_that_shows_less_than_was_sent_holds_no_backup(start: Any, tmp_path: Path) -> None:
     server, store = start(), Losing(parse_store(f"file://{tmp_path / 'backups'}"), make=True)
-    with pytest.raises(MachineError, match=r"stream.arc.s2: holds \d+ bytes where \d+ were written; look who else"):
+    with pytest.raises(MachineError, match=r"stream.arc.s2: holds \d+ bytes where \d+ were written; check who else"):
         run(saved(server, store))
     inventory = run(take_inventory(store))
     assert (inventory.entries, inventory.incomplete) == ((), ())

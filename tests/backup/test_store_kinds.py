@@ -88,7 +88,7 @@ def test_aws_profiles_and_a_shared_credentials_file(source: Server, moto_s3: str
     _, error = secondsite(
         "backup", "list", "--from", *where, without=KEYS, env=shared | {"AWS_PROFILE": "nobody"}, code=2
     )
-    assert error.startswith("AWS_PROFILE: there is no profile nobody")
+    assert error.startswith("AWS_PROFILE: no such profile nobody")
     assert len(error.splitlines()) == 1
 
 
@@ -127,7 +127,7 @@ def test_where_google_default_credentials_are_found(source: Server, fake_gcs: st
     write_service_account(tmp_path / "stranger.json")
     stranger = {variable: str(tmp_path / "stranger.json")}
     _, error = secondsite("backup", "list", "--from", *where, env=stranger, code=4)
-    assert "the store refused access" in error
+    assert "access denied by the store" in error
     assert "GOOGLE_APPLICATION_CREDENTIALS" in error
 
 
@@ -138,7 +138,7 @@ def test_azure_refuses_another_key_and_says_what_it_takes(source: Server, azurit
     _, error = secondsite(
         "backup", "--nats", source.url, "--to", *where, env={"AZURE_STORAGE_ACCOUNT_KEY": other}, code=4
     )
-    assert "the store refused access" in error
+    assert "access denied by the store" in error
     assert "AZURE_STORAGE_ACCOUNT_KEY" in error
     assert other not in error
     _, error = secondsite("backup", "list", "--from", *where, without=("AZURE_STORAGE_ACCOUNT_NAME",), code=4)

@@ -81,7 +81,7 @@ def test_a_newer_one_of_a_stranger_is_passed_over_and_named(store: ObjectStorage
         await store.create(f"{theirs.id}/manifest.json", to_json(theirs))
         trust = Trust(frozenset({key.public}))
         assert (await choose_backup(store, trust=trust, report=told.append)).id == mine.id
-        with pytest.raises(InputError, match="this backup is refused: it is not signed"):
+        with pytest.raises(InputError, match="this backup is rejected: it is not signed"):
             await choose_backup(store, backup_id=theirs.id, trust=trust)
         assert (await choose_backup(store, trust=Trust(frozenset({key.public}), unsigned=True))).id == theirs.id
 
@@ -114,9 +114,9 @@ def test_what_a_stranger_put_there_is_not_restored(start: Any, tmp_path: Path, t
         assert json.loads(out)["streams"][0]["messages"] == 30
         assert "it is not signed" in told
     _, told = secondsite("restore", "--nats", target.url, "--from", url, "--identity", str(tmp_path / "key"), code=2)
-    assert "signed by a key that you did not name" in told
+    assert "signed by a key that you did not give" in told
     _, told = secondsite("backup", "verify", "--from", url, *identified[:2], "--allow", "unsigned", "--no-record")
-    assert "--allow unsigned: backups that nobody known signed" in told
+    assert "--allow unsigned: backups without a known signature" in told
     secondsite("backup", "verify", "--from", url, *identified)
     proofs = list((tmp_path / "store" / mine / "proofs").iterdir())
     kept = json.loads(proofs[0].read_text())["outcomes"][0]["proof"]["sha256"]

@@ -26,9 +26,9 @@ def changed(tmp_path: Path) -> Path:
 def test_a_promise_that_no_longer_holds_is_said_first(changed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["diff", str(EXAMPLE), "--file", str(changed), *FEW]) == 1
     out = capsys.readouterr().out
-    assert out.startswith("**Expected to breach: api/region.**")
+    assert out.startswith("**Expected to be breached: api/region.**")
     assert "RTO 20 s" in out
-    assert "`dns-by-hand`" in out.split("gone")[1]
+    assert "`dns-by-hand`" in out.split("resolved")[1]
 
 
 def test_json_has_both_sides(changed: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,7 +54,7 @@ def test_the_base_may_be_a_revision(changed: Path, capsys: pytest.CaptureFixture
         subprocess.run([*git, *command], check=True)
     changed.write_text(after, "utf-8")
     assert run(["diff", "HEAD", "--file", str(changed), *FEW]) == 1
-    assert "Expected to breach: api/region" in capsys.readouterr().out
+    assert "Expected to be breached: api/region" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("base", ["nowhere", "nowhere.yaml"])

@@ -35,7 +35,7 @@ def test_a_binary_is_asked_for_its_version(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("#!/bin/sh\necho hello\n")
     other.chmod(0o755)
-    with pytest.raises(MachineError, match="is no nats-server: hello"):
+    with pytest.raises(MachineError, match="is not a nats-server: hello"):
         DrillWorld(nats_server=other).versions(LEAF)
     with pytest.raises(MachineError, match="No such file"):
         DrillWorld(nats_server=tmp_path / "missing").versions(LEAF)

@@ -66,7 +66,7 @@ def test_one_that_cannot_hold_its_contracts_ends_with_1() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--strategy", "warm-standby/sourced"], "there is no strategy 'warm-standby/sourced'"),
+        (["--strategy", "warm-standby/sourced"], "unknown strategy 'warm-standby/sourced'"),
         (["--explain", f"{BEST}:nothing"], "has no figure 'nothing'"),
         (["--file", str(EXAMPLE), "--html", "x.html"], "options that show one"),
         (["--workers", "ssh://somewhere"], "--workers"),

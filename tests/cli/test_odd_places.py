@@ -1,4 +1,4 @@
-"""A number at the edge, a user without a home, a file that is not there: told, and never a traceback."""
+"""A number at the edge, a user without a home, a file that does not exist: told, and never a traceback."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def test_a_full_disk_under_standard_output_is_named() -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*SECONDSITE, "audit", "--list"], stdout=full, stderr=subprocess.PIPE, check=False)
     assert done.returncode == EXIT_ENVIRONMENT
-    assert done.stderr.decode().startswith("standard output: could not be written: No space left on device; make room")
+    assert done.stderr.decode().startswith("standard output: could not be written: No space left on device; free space")
 
 
 def test_a_terminal_without_utf_8_gets_escapes() -> None:

@@ -34,7 +34,7 @@ def test_the_nearest_one_above_is_read(nested: Path) -> None:
 def test_the_way_up_ends_at_the_root_of_the_repository(nested: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (nested / "deploy/.git").mkdir()
     assert audited() == 2
-    assert "secondsite.yaml: there is no such file" in capsys.readouterr().err
+    assert "secondsite.yaml: no such file" in capsys.readouterr().err
 
 
 def test_one_that_is_named_comes_first(nested: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ VERBS = {
     "archive verify": ["archive", "verify", "--from", "file://STORE"],
     "an unknown option": ["audit", "--\x1b[2Jevil"],
     "an unknown verb": ["au\x1b[2Jdit"],
-    "a stream that is not there": ["backup", "--nats", "NATS", "--to", "file://STORE", "--stream", "no\x9b31m"],
+    "a stream that does not exist": ["backup", "--nats", "NATS", "--to", "file://STORE", "--stream", "no\x9b31m"],
 }
 SHOWN = {"audit", "evaluate", "failover plan", "drill", "init of files", "restore", "render"}
 """What has such names to say."""

@@ -229,8 +229,8 @@ def test_every_missing_part_is_told_with_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("patch", "what"),
     [
-        ("- {op: replace, path: /spec/none, value: 1}", "names /spec/none, which is not there"),
-        ("- {op: remove, path: /spec/template/spec/containers/9}", "which is not there|list of"),
+        ("- {op: replace, path: /spec/none, value: 1}", "names /spec/none, which does not exist"),
+        ("- {op: remove, path: /spec/template/spec/containers/9}", "which does not exist|list of"),
         ("- {op: twist, path: /spec}", "'twist' is no patch operation"),
         ("- {op: add, path: spec/x, value: 1}", "is no path of a patch"),
         ("- {op: add, path: /spec/x}", "has no value"),
@@ -286,7 +286,7 @@ CANNOT = {
         "configMapGenerator:\n  - {name: a}\n  - {name: a}\n",
         ":3:12: there is a ConfigMap 'a' already; write `behavior: merge`",
     ),
-    "no such file": ("configMapGenerator:\n  - {name: a, files: [k=gone]}\n", ":2:23: 'gone' is not there"),
+    "no such file": ("configMapGenerator:\n  - {name: a, files: [k=gone]}\n", ":2:23: 'gone' does not exist"),
     "no such env file": ("configMapGenerator:\n  - {name: a, envs: [gone]}\n", ":2:22: cannot be read"),
     "no source": (
         "resources: [web.yaml]\nreplacements:\n  - {source: {kind: Service}, targets: []}\n",
@@ -389,5 +389,5 @@ def test_a_scaffold_that_lists_nothing_that_is_there_is_no_reason_to_read_nothin
         },
     )
     assert [service.name for service in found.system.services] == ["shop"]
-    assert any("is not there" in problem.what for problem in found.skipped)
+    assert any("does not exist" in problem.what for problem in found.skipped)
     assert any("nothing that its kustomization lists" in note for note in found.notes)

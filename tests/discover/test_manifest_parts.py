@@ -558,7 +558,7 @@ def test_a_folder_without_files_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="gone: is not there"):
+    with pytest.raises(InputError, match="gone: does not exist"):
         discover([tmp_path / "gone"], base=tmp_path)
 
 

@@ -179,7 +179,7 @@ def test_an_address_becomes_a_name_and_again_an_address(kept: Kept) -> None:
 def test_whether_we_may_is_asked_and_changes_nothing(kept: Kept) -> None:
     assert asyncio.run(kept.source.may()) == ""
     assert look(kept.source) == HOME
-    assert "we may not change api.example.io" in asyncio.run(kept.stranger.may())
+    assert "no permission to change api.example.io" in asyncio.run(kept.stranger.may())
     with pytest.raises(RecordRefusedError):
         change(kept.stranger, HOME, AWAY)
     assert look(kept.source) == HOME
@@ -211,7 +211,7 @@ def test_the_door_waits_for_what_servers_say_and_follows_the_owner(tmp_path: Pat
             == {("192.0.2.9",)}
             == set(asyncio.run(door.resolved()).values())
         )
-        with pytest.raises(InputError, match="where clients enter east"):
+        with pytest.raises(InputError, match="at which clients enter east"):
             asyncio.run(door.addresses("east"))
         checked = evolve(record, switch=RecordSwitch.FAILOVER_RECORDS)
         nobody = record_doorway(Traffic(host=HOST), evolve(operate, dns=checked), {})

@@ -43,7 +43,7 @@ def test_a_record_that_is_signed_is_vouched_for(root: Path, tmp_path: Path) -> N
     assert _problems(root, mine.public) == ["is not signed"]
     sign_campaign(campaign.path, mine)
     assert _problems(root, mine.public) == _problems(root) == []
-    assert _problems(root, other.public) == [f"is signed by a key that you did not name ({mine.public[:16]}…)"]
+    assert _problems(root, other.public) == [f"is signed by a key that you did not give ({mine.public[:16]}…)"]
 
 
 def test_a_record_that_goes_on_is_not_the_one_that_was_signed(root: Path, tmp_path: Path) -> None:

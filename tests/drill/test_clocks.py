@@ -126,9 +126,9 @@ def test_parts_are_never_negative_and_add_up(
 
 
 def test_a_timeline_without_a_fault_and_a_load_that_came_late_are_refused(make: Maker) -> None:
-    with pytest.raises(InputError, match="no fault is noted"):
+    with pytest.raises(InputError, match="it records no fault"):
         rto({}, make(_steady(0, 1, 10, OLD)).history)
-    with pytest.raises(InputError, match="nothing was acknowledged before the fault"):
+    with pytest.raises(InputError, match="no write was acknowledged before the fault"):
         rto(_timeline(0), make(_steady(1, 2, 10, OLD)).history)
 
 

@@ -50,7 +50,7 @@ def test_a_disk_that_fills_in_the_middle_ends_the_drill_and_leaves_nothing(full:
     assert done.returncode == 4, said
     assert f"{disk}" in said
     assert "\n;" not in said
-    assert "make room on" in said
+    assert "free space on" in said
     assert "Traceback" not in said
     assert not [each for each in files["LEFT"].read_text().split() if each.startswith("secondsite-lab-")]
     assert not [*files["KEPT"].rglob(CHAIN)]

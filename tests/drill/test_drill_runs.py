@@ -180,7 +180,7 @@ def test_the_dead_region_comes_back_and_stores_nothing(tmp_path: Path) -> None:
     assert _shown(result) == []
     seen = [each.what for each in result.observations]
     assert "writes that the old primary stored after it came back: 0" in seen
-    assert "writers who asked the old primary and found that it takes writes: 0" in seen
+    assert "writers that found the old primary accepting writes: 0" in seen
     assert "fenced-on-return" in [event.name for event in read_evidence(result.evidence).events]
     assert _nats(result).verdict is Verdict.MET, _nats(result).why
 

@@ -60,7 +60,7 @@ def test_unknown_names_say_which_there_are() -> None:
     setup = setup_of()
     with pytest.raises(InputError, match="there are quick, production"):
         profile("slow", setup.production, setup.catalogue.figures)
-    with pytest.raises(InputError, match=r"there is no drill earthquake; there are region-loss"):
+    with pytest.raises(InputError, match=r"unknown drill earthquake; there are region-loss"):
         find_drill("earthquake")
 
 
@@ -70,9 +70,9 @@ def test_unknown_names_say_which_there_are() -> None:
         ("region-loss", "single-region/none/manual", "", "there is no second region"),
         ("purge", "warm-standby/stretch", "", "no stream is mirrored"),
         ("purge", LEAFNODE, "2.11.11", "do not promote"),
-        ("zone-loss", "warm-standby/stretch", "", "one server only"),
-        ("dns-stuck", "active-active/supercluster-mirror-witness/weighted", "", "nobody changes its record"),
-        ("region-loss", "warm-standby/managed", "", "cannot be laid out on this machine"),
+        ("zone-loss", "warm-standby/stretch", "", "only one server"),
+        ("dns-stuck", "active-active/supercluster-mirror-witness/weighted", "", "its record is never changed"),
+        ("region-loss", "warm-standby/managed", "", "cannot run on this machine"),
     ],
 )
 def test_what_cannot_be_drilled_says_why(name: str, strategy: str, version: str, why: str, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_disk_without_room_for_a_lab_is_named_and_left_clean(tmp_path: Path) -
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1700, 1700)),
     )
     assert done.returncode == 4, done.stderr
-    assert f"{tmp_path}: could not be written: File too large; make room on that disk" in done.stderr
+    assert f"{tmp_path}: could not be written: File too large; free space on that disk" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.glob("secondsite-lab-*")) == []
 

@@ -113,7 +113,7 @@ def test_what_lies_outside_of_what_was_expected_is_said_before_any_figure(
     common = ["evaluate", "--file", str(EXAMPLE), "--strategy", MANIFEST.strategy, "--years", "1000"]
     run([*common, "--evidence", str(tmp_path)])
     first = capsys.readouterr().out.lstrip()
-    assert first.startswith("Outside of what was expected: api/region")
+    assert first.startswith("Outside the expected range: api/region")
     run([*common, "--evidence", str(tmp_path), "--json"])
     contracts = {one["subject"]: one for one in json.loads(capsys.readouterr().out)["contract_predictions"]}
     assert contracts["api"]["outside"]

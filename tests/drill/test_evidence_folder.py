@@ -83,7 +83,7 @@ def test_a_chain_cut_short_is_noticed_even_when_the_files_go_too(own: Path, cut:
         (own / entry["path"]).unlink()
     chain["files"] = chain["files"][:-cut]
     (own / CHAIN).write_text(json.dumps(chain, indent=1) + "\n")
-    assert any("is not as the drill wrote it" in what for what in _whats(own))
+    assert any("was modified after the drill" in what for what in _whats(own))
 
 
 def test_entries_that_were_moved_are_noticed(own: Path) -> None:
@@ -93,13 +93,13 @@ def test_entries_that_were_moved_are_noticed(own: Path) -> None:
     first, second, *rest = (ChainEntry(**entry) for entry in chain["files"])
     assert chain["schema"] == SCHEMA
     (own / CHAIN).write_text(_text([second, first, *rest]))
-    assert any("the chain breaks at" in what for what in _whats(own))
+    assert any("the hash chain breaks at" in what for what in _whats(own))
 
 
 def test_a_drill_that_did_not_end_leaves_no_evidence(tmp_path: Path) -> None:
     with EvidenceWriter.create(tmp_path, MANIFEST) as writer:
         fill(writer, SMALL)
-    assert any("there is no chain" in what for what in _whats(writer.folder))
+    assert any("no hash chain" in what for what in _whats(writer.folder))
     assert evidence_below(tmp_path) == Below((), (writer.folder,))
 
 
@@ -202,9 +202,9 @@ def test_the_journal_tells_when_steps_began_and_ended(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_evidence_says_what_to_name(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no evidence folder"):
+    with pytest.raises(InputError, match="is not an evidence folder"):
         read_evidence(tmp_path)
-    with pytest.raises(InputError, match="is not a drill's manifest"):
+    with pytest.raises(InputError, match="is not a drill manifest"):
         manifests.from_text("{}", "manifest.json")
     with pytest.raises(InputError, match="its schema is"):
         manifests.from_text('{"schema": "other/1"}', "manifest.json")

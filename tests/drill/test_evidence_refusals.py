@@ -68,7 +68,7 @@ def test_a_line_that_is_none_breaks_the_chain_at_its_number(tmp_path: Path, line
     path = tmp_path / "a.register"
     append_line(path, FIRST, {"n": 1})
     path.write_text(path.read_text() + line + "\n")
-    with pytest.raises(InputError, match="the chain breaks here") as error:
+    with pytest.raises(InputError, match="the hash chain breaks here") as error:
         list(read_lines(path, "look"))
     assert error.value.problems[0].place.line == 2
 
@@ -86,7 +86,7 @@ def test_the_thousandth_folder_of_a_name_is_refused(tmp_path: Path) -> None:
         name = writer.folder.name
     for number in range(2, 1000):
         (tmp_path / f"{name}.{number}").mkdir()
-    with pytest.raises(MachineError, match="name another --evidence"):
+    with pytest.raises(MachineError, match="give another --evidence folder"):
         EvidenceWriter.create(tmp_path, MANIFEST)
 
 
@@ -156,7 +156,7 @@ def _manifest(change: Callable[[dict[str, object]], object]) -> Callable[[Path],
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        (lambda manifest: manifest.update(started_at="someday"), "its date 'someday' is none"),
+        (lambda manifest: manifest.update(started_at="someday"), "its date 'someday' is not valid"),
         (lambda manifest: manifest.update(started_at="2026-11-25T10:00:00"), "2026-11-25"),
         (lambda manifest: manifest.pop("drill"), "manifest.json"),
     ],
@@ -177,7 +177,7 @@ def test_of_two_runs_with_one_id_the_second_proves_nothing(tmp_path: Path) -> No
     assert [run.folder for run in found.runs] == [first]
     (problem,) = found.problems
     assert problem.place.file == str(second)
-    assert problem.what == f"has the id of {first}, and is another run"
+    assert problem.what == f"has the id of {first}, but is a different run"
 
 
 def test_only_a_switch_in_the_data_plane_moves_with_the_checks() -> None:

@@ -59,8 +59,8 @@ GIVEN = json.loads(schedule_json(FaultSchedule(1, RegionLoss.KILL, Writers.ONE, 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"schema": "other"}, "is no schedule"),
-        ({"loss": "flood"}, "no schedule can be read"),
+        ({"schema": "other"}, "is not a schedule"),
+        ({"loss": "flood"}, "cannot read a schedule"),
         ({"disturbances": [{**GIVEN["disturbances"][0], "target": "moon"}]}, "cut has no target 'moon'"),
     ],
 )
@@ -113,7 +113,7 @@ def test_the_laws_are_broken_by_what_breaks_them() -> None:
     held = {"E": {"home-1", "home-2", "away-2"}}
     assert [one.message_id for one in lost(kept, held)] == ["home-3"]
     (breach,) = conservation(lost(kept, held), "salvage")
-    assert breach.text == "conservation: 1 acknowledged writes are nowhere after salvage: E 3 of home"
+    assert breach.text == "conservation: 1 acknowledged writes are missing everywhere after salvage: E 3 of home"
     assert silence_s(kept, 0.0, 6.0) == pytest.approx(1.9)
     assert spoil(draw(3), "no-fence").writers is Writers.ONE
 
@@ -149,7 +149,7 @@ def test_one_schedule_on_real_servers_holds(tmp_path: Path) -> None:
     [
         ("no-salvage", "conservation", RegionLoss.KILL, Writers.AVAILABLE),
         # Its lease ends the region that is cut off, so nobody writes twice; the salvage sees that it is not fenced.
-        ("no-fence", "comes to its end", RegionLoss.CUT, Writers.ONE),
+        ("no-fence", "completes", RegionLoss.CUT, Writers.ONE),
     ],
 )
 def test_a_law_that_is_broken_on_purpose_is_found_and_made_small(

@@ -246,7 +246,7 @@ def test_wrong_writes_that_are_still_there_breach_what_a_bad_write_may_cost(tmp_
     assert judge(read_evidence(folder), [promised]).worst is MET
     _ledger(_wrong)(folder)
     (found,) = judge(read_evidence(folder), [promised]).verdicts
-    assert (found.verdict, found.why) == (BREACHED, "5 wrong writes are still there")
+    assert (found.verdict, found.why) == (BREACHED, "5 bad writes are still there")
 
 
 def test_each_effect_has_evidence_that_is_spoiled_by_it(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_each_effect_has_evidence_that_is_spoiled_by_it(tmp_path: Path) -> None:
     observed = {"not-shown", "not-seen", "two-writers"}  # these have words of their own
     missing = {each.finding for each in EFFECTS if each.verdict in (BREACHED, UNPROVEN)} - seen - told - observed
     assert not missing
-    for words in ("does not hold: a fence holds", "unproven: a fence holds", "two copies of EVENTS were written to"):
+    for words in ("does not hold: a fence holds", "unproven: a fence holds", "two copies of EVENTS accepted writes"):
         assert any(words in why for why in whys), words
 
 
@@ -285,12 +285,12 @@ def test_what_is_as_it_should_be_changes_nothing(harmless: Spoil, tmp_path: Path
 
 
 def test_what_was_salvaged_stands_later_and_is_told(tmp_path: Path) -> None:
-    """It was acknowledged by the region that was lost, and is there again: neither lost nor out of order in silence."""
+    """It was acknowledged by the region that was lost, and is there again: neither lost nor out of order silently."""
     folder = leave(tmp_path, Scenario())
     _behind(slice(100, 105))(folder)
     write_chain(folder)
     judgement = judge(read_evidence(folder), [API, NATS])
-    count = "5 salvaged messages stand behind what was acknowledged after them"
+    count = "5 salvaged messages come after later acknowledged ones"
     assert [(each.verdict, each.why) for each in judgement.verdicts] == [(MET, count)] * 2
     assert (judgement.ledger["out-of-place"], judgement.ledger["acknowledged-lost"]) == (5, 0)
     (found,) = find_runs(tmp_path, [API]).runs
@@ -420,7 +420,7 @@ SERIES: tuple[tuple[str, Spoil, bool], ...] = (
     ("one run copied eight times, with ids of their own", _renamed, True),
     ("a run removed", _one_removed, False),
     ("a run that died", _one_dies, False),
-    ("no record of a campaign", _no_record, False),
+    ("not a campaign record", _no_record, False),
     ("a record without its bad run", _record_edited, True),
     ("a link that leads nowhere", _dangling, True),
     ("a date in 2099", _future, True),

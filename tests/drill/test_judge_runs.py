@@ -51,7 +51,7 @@ def test_a_clean_failover_is_met_in_its_parts(tmp_path: Path) -> None:
     assert nats.verdict is Verdict.MET
     assert nats.rto_s is not None
     assert nats.rto_s["total"] == pytest.approx(6)
-    assert (state.verdict, state.why) == (Verdict.UNPROVEN, "the drill region-loss ran no state")
+    assert (state.verdict, state.why) == (Verdict.UNPROVEN, "the drill region-loss did not run state")
 
 
 @settings(max_examples=15, deadline=None)
@@ -97,7 +97,7 @@ def test_a_copy_not_read_to_its_end_proves_a_breach_and_never_a_contract(tmp_pat
     partial = Scenario(complete=False, lost=frozenset({198}))
     found = _verdicts(tmp_path, partial)[Subject.API]
     assert found.verdict is Verdict.UNPROVEN
-    assert "nobody knows what is lost: us-west-2: the read broke off" in found.why
+    assert "the loss is unknown: us-west-2: the read broke off" in found.why
     slow = _verdicts(tmp_path, partial, evolve(API, rto_s=Seconds(5)))[Subject.API]
     assert slow.verdict is Verdict.BREACHED
 
@@ -125,7 +125,7 @@ def test_not_back_yet_is_unproven_before_the_limit_and_breached_after_it(tmp_pat
     assert early[Subject.API].verdict is Verdict.UNPROVEN
     assert "clients tried for 40 s after the fault, the limit is 300 s" in early[Subject.API].why
     assert early[Subject.NATS].verdict is Verdict.UNPROVEN
-    assert "no write to EVENTS was stored by the new side" in early[Subject.NATS].why
+    assert "the new primary stored no write to EVENTS" in early[Subject.NATS].why
     late = _verdicts(tmp_path, never, evolve(API, rto_s=Seconds(30)))[Subject.API]
     assert late.verdict is Verdict.BREACHED
 

@@ -112,7 +112,7 @@ def test_measurements_come_from_every_sound_folder_and_no_other(tmp_path: Path) 
     assert [problem.place.file for problem in found.problems] == [str(log)]
     assert found.unfinished == (writer.folder,)
     by_subject = {one.subject: one for one in load_measurements(tmp_path)}
-    assert set(by_subject) == {Subject.API, Subject.NATS}  # it ran no state, and so measured none
+    assert set(by_subject) == {Subject.API, Subject.NATS}  # it did not run state, and so measured none
     api = by_subject[Subject.API]
     assert (api.runs, api.verdict, api.seed, api.versions["nats-server"]) == (2, Verdict.UNPROVEN, 7, "2.12.3")
     assert "run 3: its evidence was removed or changed" in api.why

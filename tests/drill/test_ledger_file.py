@@ -103,7 +103,7 @@ def test_damage_with_sound_records_behind_it_is_no_tail(chunk_records: int, tmp_
     data = bytearray(path.read_bytes())
     data[len(data) - 3 * RECORD.itemsize] ^= 1
     path.write_bytes(data)
-    with pytest.raises(InputError, match="a damaged record lies within it"):
+    with pytest.raises(InputError, match="it contains a damaged record"):
         list(read_chunks(path, chunk_records))
 
 
@@ -118,7 +118,7 @@ def test_a_wall_clock_that_jumps_changes_nothing(tmp_path: Path, monkeypatch: py
 
 def test_a_ledger_is_never_overwritten(tmp_path: Path) -> None:
     _written(tmp_path / "c.ledger")
-    with pytest.raises(InputError, match="there is a ledger already"):
+    with pytest.raises(InputError, match="a ledger exists already"):
         Ledger.create(tmp_path / "c.ledger", HEADER)
 
 
@@ -135,7 +135,7 @@ def test_a_full_disk_ends_the_client_with_the_remedy(
 
     with monkeypatch.context() as patched:
         patched.setattr(os, "write", full)
-        with pytest.raises(MachineError, match=r"No space left on device; make room"):
+        with pytest.raises(MachineError, match=r"No space left on device; free space"):
             ledger.intend(0, 1, 1)
     ledger.close()
     assert ledger.next_sequence == 0
@@ -169,7 +169,7 @@ def test_two_ledgers_of_one_client_are_refused(tmp_path: Path) -> None:
 
 
 def test_no_ledger_is_said_so() -> None:
-    with pytest.raises(InputError, match="there is no ledger"):
+    with pytest.raises(InputError, match="no ledger"):
         read_history([])
 
 

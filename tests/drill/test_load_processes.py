@@ -140,7 +140,7 @@ def test_a_full_disk_ends_the_process_with_the_remedy_and_a_readable_ledger(tmp_
             _, told = await asyncio.wait_for(process.communicate(), 30)
         assert process.returncode == EXIT_ENVIRONMENT
         assert f"{config.ledger}: could not be written: ".encode() in told
-        assert b"make room on that disk" in told
+        assert b"free space on that disk" in told
         assert b"Traceback" not in told
         assert len(read_history([config.ledger])) > 100
         assert not config.summary.exists()

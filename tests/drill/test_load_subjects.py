@@ -89,5 +89,5 @@ def test_what_takes_no_plain_write_is_said() -> None:
     setup = make_setup(
         counting, load_catalogue(), Strategy.parse("warm-standby/leafnode-mirror"), nats_version="2.15.1"
     )
-    with pytest.raises(InputError, match="takes a plain write"):
+    with pytest.raises(InputError, match="accepts a plain write"):
         load_streams(setup)

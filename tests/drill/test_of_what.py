@@ -89,4 +89,4 @@ def test_a_contract_about_what_the_system_is_not_known_to_have_is_never_met(
     system = evolve(whole, nats=nats, services=(), stores=(), contracts=(contract,))
     leave(tmp_path, Scenario(manifest=evolve(MANIFEST, contracts=(contract,))))
     (row,) = verify(system, load_catalogue(), (tmp_path,), NOW).rows
-    assert (row.verdict, row.why) == (Verdict.UNPROVEN, f"the system is not known to have {missing}: {remedy}")
+    assert (row.verdict, row.why) == (Verdict.UNPROVEN, f"the system has no known {missing}: {remedy}")

@@ -99,7 +99,7 @@ def test_a_file_that_leaves_its_folder_is_refused(tmp_path: Path) -> None:
     path = tmp_path / f"bad{PACKED}"
     path.write_bytes(lzma.compress(made.getvalue()))
     (problem,) = check_chain(path)
-    assert "cannot be unpacked: ../outside has no place in evidence" in str(problem)
+    assert "cannot be unpacked: ../outside does not belong in evidence" in str(problem)
 
 
 def test_a_ledger_with_a_torn_end_comes_back_whole(tmp_path: Path) -> None:

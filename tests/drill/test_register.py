@@ -152,11 +152,11 @@ def test_as_it_was_drilled_it_is_breached(system: System, drilled: Path) -> None
     ("take", "verdict", "problem"),
     [
         (_remove, UNPROVEN, ""),
-        (_remove_with_register, UNPROVEN, "that it stands in is gone, or was changed"),
-        (_remove_from_register, UNPROVEN, "that it stands in is gone, or was changed"),
+        (_remove_with_register, UNPROVEN, "is missing or was changed"),
+        (_remove_from_register, UNPROVEN, "is missing or was changed"),
         (_remove_bad_run, UNPROVEN, ""),
-        (_forge_without_bad_run, UNPROVEN, "is not as it was when the campaign was over"),
-        (_edit_register, BREACHED, "the chain breaks here"),
+        (_forge_without_bad_run, UNPROVEN, "was changed after the campaign ended"),
+        (_edit_register, BREACHED, "the hash chain breaks here"),
         (_unregister, UNPROVEN, ""),
     ],
 )
@@ -230,7 +230,7 @@ def test_a_head_that_was_kept_tells_what_was_cut_off_at_the_end(
     _forged(_register(root), lambda line: line.get("campaign") != gone)
     assert not _verified(system, root).problems
     (problem,) = _verified(system, root, head[:16]).problems
-    assert "was removed" in problem.what
+    assert "were removed" in problem.what
 
 
 def test_a_line_that_was_cut_short_announced_nothing(system: System, drilled: Path, tmp_path: Path) -> None:

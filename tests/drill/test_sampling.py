@@ -53,7 +53,7 @@ def test_a_process_that_leaks_is_found_and_one_that_does_not_is_not(tmp_path: Pa
 def test_samples_that_cannot_be_kept_end_the_drill_with_the_remedy(tmp_path: Path) -> None:
     supervisor = Supervisor(tmp_path / "logs")
     try:
-        with pytest.raises(MachineError, match="make room on that disk"):
+        with pytest.raises(MachineError, match="free space on that disk"):
             Sampler(supervisor, (), tmp_path / "nowhere" / "samples.jsonl").look()
     finally:
         supervisor.close()

@@ -73,10 +73,10 @@ def test_state_is_met_where_every_store_ran_and_open_where_one_did_not(tmp_path:
 
 def test_a_store_that_did_not_run_is_unproven(tmp_path: Path) -> None:
     none = judged(tmp_path / "none", evolve(MANIFEST, contracts=(API, STATE)))
-    assert [each.why for each in none.verdicts if each.contract == STATE] == ["the drill region-loss ran no state"]
+    assert [each.why for each in none.verdicts if each.contract == STATE] == ["the drill region-loss did not run state"]
     other = judged(tmp_path / "other", evolve(SOME_STORES, contracts=(evolve(STATE, part="qdrant"),)))
     assert [(each.verdict, each.why) for each in other.verdicts] == [
-        (Verdict.UNPROVEN, "the drill region-loss ran no state/qdrant")
+        (Verdict.UNPROVEN, "the drill region-loss did not run state/qdrant")
     ]
 
 
@@ -102,7 +102,7 @@ def test_verify_says_what_ran_of_the_state_and_what_did_not(tmp_path: Path) -> N
     assert whole.why == "only postgres ran, back after 12.2 s, 1 commit lost; qdrant did not run here"
     assert (ran.contract.about, ran.verdict, ran.measurement is not None) == (TABLE, Verdict.UNPROVEN, True)
     assert (other.contract.about, other.verdict) == ("state/qdrant", Verdict.UNPROVEN)
-    assert other.why.startswith("no drill runs qdrant: restore its backup by hand")
+    assert other.why.startswith("no drill covers qdrant: restore its backup by hand")
 
 
 @pytest.mark.slow

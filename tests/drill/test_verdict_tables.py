@@ -143,7 +143,7 @@ def absent_from(drill: str, why: str) -> Absent:
     return Absent("c1", series, datetime(2026, 11, 20, tzinfo=UTC), 1, why)
 
 
-MISSING = absent_from("region-loss", "run 3 is not there")
+MISSING = absent_from("region-loss", "run 3 does not exist")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ MISSING = absent_from("region-loss", "run 3 is not there")
         (SURE, [(BREACHED, "first"), (BREACHED, "last")], (), (BREACHED, "in 2 of 2 runs: last")),
         (SURE, [(UNPROVEN, "broke off")], (), (UNPROVEN, "broke off")),
         (SURE, [(MET, ""), (UNPROVEN, "a"), (UNPROVEN, "b")], (), (UNPROVEN, "in 2 of 3 runs: b")),
-        (SURE, [(MET, "")], (MISSING,), (UNPROVEN, "run 3 is not there")),
+        (SURE, [(MET, "")], (MISSING,), (UNPROVEN, "run 3 does not exist")),
         (SURE, [(BREACHED, "slow")], (MISSING,), (BREACHED, "slow")),
         (SURE, [(MET, ""), (MET, ""), (BREACHED, "slow")], (), (MET, "held in 2 of 3 runs")),
         (SURE, [(MET, ""), (MET, ""), (BREACHED, "slow")], (MISSING,), (BREACHED, "in 1 of 3 runs: slow")),

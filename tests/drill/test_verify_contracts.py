@@ -72,10 +72,35 @@ def test_fresh_evidence_of_today_meets(system: System, manifest: DrillManifest, 
     assert found.exit_code == 0
 
 
+def test_of_a_contract_that_is_not_met_each_limit_is_judged_alone(
+    system: System, manifest: DrillManifest, tmp_path: Path
+) -> None:
+    """A restore from an archive keeps an RPO of minutes, however long it takes to create a cluster."""
+    leave(tmp_path, Scenario(manifest=manifest))
+    strict = evolve(system, contracts=(evolve(API, rto_s=Seconds(10)), NATS))
+    late, fine = _verify(strict, tmp_path).rows
+    assert late.verdict is Verdict.BREACHED
+    assert [(one.limit, one.verdict) for one in late.apart] == [("RTO", Verdict.BREACHED), ("RPO", Verdict.MET)]
+    assert late.apart[1].why == "held in 1 of 1 runs"
+    assert fine.apart == ()
+    stale = _verify(strict, tmp_path, now=NOW + timedelta(days=200))
+    assert all(row.apart == () for row in stale.rows)
+
+
+def test_what_bears_on_both_limits_bears_on_each_alone(system: System, manifest: DrillManifest, tmp_path: Path) -> None:
+    leave(tmp_path, Scenario(manifest=manifest, complete=False))
+    (row,) = _verify(evolve(system, contracts=(API,)), tmp_path).rows
+    assert {one.limit: one.verdict for one in row.apart}["RPO"] is Verdict.UNPROVEN
+    leave(tmp_path, Scenario(manifest=evolve(manifest, drill="other"), phantom=True))
+    rows = _verify(evolve(system, contracts=(API,)), tmp_path).rows
+    (broken,) = [each for each in rows if each.verdict is Verdict.BREACHED]
+    assert {one.verdict for one in broken.apart} == {Verdict.BREACHED}
+
+
 def test_without_evidence_everything_is_unproven(system: System, tmp_path: Path) -> None:
     found = _verify(system, tmp_path / "none")
     assert {row.verdict for row in found.rows} == {Verdict.UNPROVEN}
-    assert found.rows[0].why == "no drill of region that runs api has left evidence"
+    assert found.rows[0].why == "no drill of region that covers api has left evidence"
     assert found.exit_code == 3
 
 
@@ -85,7 +110,7 @@ def test_what_no_drill_runs_is_told_apart_from_what_nobody_drilled(system: Syste
     (row,) = _verify(evolve(system, contracts=(contract,)), tmp_path).rows
     assert (row.verdict, row.why) == (
         Verdict.UNPROVEN,
-        "no drill runs state: rehearse it by hand, as nothing here proves it",
+        "no drill covers state: rehearse it by hand",
     )
 
 
@@ -171,7 +196,7 @@ def test_evidence_of_the_future_proves_nothing(system: System, manifest: DrillMa
     leave(tmp_path, Scenario(manifest=manifest))
     early = datetime.fromisoformat(MANIFEST.started_at) - timedelta(days=3)
     found = _verify(system, tmp_path, now=early)
-    assert {(row.verdict, row.why) for row in found.rows} == {(Verdict.UNPROVEN, "stale: dated 3 days ahead of now")}
+    assert {(row.verdict, row.why) for row in found.rows} == {(Verdict.UNPROVEN, "stale: dated 3 days in the future")}
 
 
 @pytest.mark.parametrize(("profile", "days"), [("production", 100), ("quick", 35)])
@@ -184,7 +209,7 @@ def test_evidence_has_a_shelf_life(
     assert _verify(system, tmp_path, now=last + timedelta(seconds=1)).exit_code == 3
     late = _verify(system, tmp_path, now=last + timedelta(days=1))
     assert late.exit_code == 3
-    assert late.rows[0].why == f"stale: {days + 1} days old, and good for {days}"
+    assert late.rows[0].why == f"stale: {days + 1} days old, valid for {days}"
 
 
 def test_a_contract_may_have_a_shelf_life_of_its_own(system: System, manifest: DrillManifest, tmp_path: Path) -> None:
@@ -279,7 +304,7 @@ def test_a_folder_alone_is_judged_again_from_its_raw_files(tmp_path: Path) -> No
     assert found.rows[0].age_s == timedelta(days=2, hours=14).total_seconds()
     (folder / "chain.json").unlink()
     (problem,) = recompute([folder], NOW).problems
-    assert "there is no chain" in problem.what
+    assert "no hash chain" in problem.what
 
 
 def test_verdicts_that_do_not_follow_are_noticed_even_in_a_new_chain(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_contracts_are_asserted_in_a_teams_own_tests(
     result.stdout.fnmatch_lines_random(
         [
             "*Standing(contract='state/region', verdict='unproven', why='no drill runs state: rehearse it by hand*",
-            "*there is no contract api/zone; there are: api/region, nats/region*",
+            "*unknown contract api/zone; there are: api/region, nats/region*",
         ]
     )
 
@@ -98,5 +98,5 @@ def test_outside_of_pytest_it_is_a_function(project: Path) -> None:
     assert standing.met
     assert standing.measured is not None
     assert standing.measured.drill == "region-loss"
-    with pytest.raises(InputError, match="there is no contract gateway/region"):
+    with pytest.raises(InputError, match="unknown contract gateway/region"):
         contract("gateway", file=project / "secondsite.yaml", evidence=project / "drills")

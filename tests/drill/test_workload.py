@@ -147,7 +147,7 @@ def test_a_client_that_never_gets_in_can_be_stopped(tmp_path: Path) -> None:
 
 def test_a_ledger_that_cannot_be_written_stops_the_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Ledger, *_: object, **__: object) -> None:
-        raise MachineError.at("c.ledger", "No space left on device", "make room")
+        raise MachineError.at("c.ledger", "No space left on device", "free space")
 
     monkeypatch.setattr(Ledger, "outcome", full)
     sender = Scripted(lambda _: Attempt(Status.STORED))
@@ -159,7 +159,7 @@ def test_a_ledger_that_cannot_be_written_stops_the_client(tmp_path: Path, monkey
 
 def test_a_full_disk_at_the_first_intent_stops_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Ledger, *_: object, **__: object) -> int:
-        raise MachineError.at("c.ledger", "No space left on device", "make room")
+        raise MachineError.at("c.ledger", "No space left on device", "free space")
 
     monkeypatch.setattr(Ledger, "intend", full)
     sender = Scripted(lambda _: Attempt(Status.STORED))

@@ -36,4 +36,4 @@ def test_work_queues_and_an_rpo_of_nothing_lead_to_one_stretched_cluster(
 def test_ten_seconds_are_kept_by_no_strategy(catalogue: Catalogue) -> None:
     found = compared("rto10", catalogue)
     assert all(one.breached for one in found.assessments)
-    assert found.recommendation.reasons[0].startswith("no strategy is expected to hold every contract")
+    assert found.recommendation.reasons[0].startswith("no strategy is expected to meet every contract")

@@ -202,7 +202,7 @@ def test_each_strategy_can_be_looked_at_alone(
 def test_no_second_region_is_an_error_that_names_the_key(
     system: System, catalogue: Catalogue, auditor: Auditor
 ) -> None:
-    with pytest.raises(InputError, match=r"no second region is named.*add `second: \{provider: aws"):
+    with pytest.raises(InputError, match=r"no second region is configured.*add `second: \{provider: aws"):
         _compare(evolve(system, second=None, third=None), catalogue, auditor)
 
 
@@ -280,7 +280,7 @@ def test_a_figure_is_walked_to_its_sources(evaluation: Evaluation) -> None:
     assert "longest path through" in text
     assert "decide.automatic" in text
     assert "settle: secondsite's own trigger" in text
-    assert "could be × 0.5 to × 3" in text
+    assert "range × 0.5 to × 3" in text
 
 
 def test_every_figure_can_be_found(evaluation: Evaluation) -> None:

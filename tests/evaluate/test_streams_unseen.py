@@ -55,9 +55,9 @@ def test_every_reader_is_told(system: System, catalogue: Catalogue, auditor: Aud
     assert "no stream is known" in plain["recommendation"]["withheld"]
     shown = StringIO()
     render_text(evaluation, Console(width=100, file=shown))
-    assert "Nothing is recommended" in shown.getvalue()
+    assert "No strategy is recommended" in shown.getvalue()
     assert "Recommended:" not in shown.getvalue()
-    assert answer(evaluation, "aws").startswith("Nothing is recommended")
+    assert answer(evaluation, "aws").startswith("No strategy is recommended")
     assert not any(row.recommended for row in rows(evaluation))
 
 

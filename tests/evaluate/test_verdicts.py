@@ -272,7 +272,7 @@ def test_skipped_requirements_are_told(assessed: Assessment, assessor: Assessor,
 
 def test_an_unbounded_promise_excludes_and_says_which(assessor: Assessor, catalogue: Catalogue) -> None:
     found = assessor.assess(plan(BASELINE, assessor.system, catalogue), _years(1.0))
-    assert found.excluded.startswith("api/region: RTO unbounded, there is no second region")
+    assert found.excluded.startswith("api/region: RTO unbounded, no second region")
     only_rpo = evolve(assessor.system, contracts=(Contract(Subject.NATS, Fault.REGION, None, Seconds(60)),))
     other = Assessor(only_rpo, catalogue, 1, assessor.auditor)
     excluded = other.assess(plan(BASELINE, only_rpo, catalogue), _years(1.0)).excluded
@@ -448,14 +448,14 @@ def test_reasons_name_the_tightest_contract_and_the_next_best() -> None:
     assert "all 2 contracts are expected to hold (the tightest, api/region, with 93 %)" in contracts
     assert "3 of 5 strategies breach one" in contracts
     told = money.replace("\u202f", " ")
-    assert "$1,000 a year: $960 to aws; 2.4 hours of people's time ($240); $500 expected loss" in told
-    assert rival.startswith(f"the next is {STRETCH} at $1,500; downtime 10 against 10")
+    assert "$1,000 a year: $960 at aws; 2.4 hours of people's time ($240); $500 expected loss" in told
+    assert rival.startswith(f"the next cheapest is {STRETCH} at $1,500; downtime 10 against 10")
 
 
 def test_reasons_without_a_strategy_that_holds_or_a_contract_at_all() -> None:
     breaching = _assessment(LEAF, 1000, outcomes=[_outcome(0.1)])
     first, *rest = reasons(breaching, [breaching], "aws")
-    assert first == "no strategy is expected to hold every contract; this one breaches api/region"
+    assert first == "no strategy is expected to meet every contract; this one breaches api/region"
     assert len(rest) == 1
     quiet = _assessment(LEAF, 1000, outcomes=[_outcome(None)])
     assert reasons(quiet, [quiet], "aws")[0].startswith("no contract is written")
@@ -571,11 +571,11 @@ def test_the_front_is_what_nothing_beats() -> None:
 @pytest.mark.parametrize(
     ("flip", "says"),
     [
-        (Flip("economics.outage", "USD/h", 5000.0, 84_412.0, WARM), "above $84,412/h (taken: $5,000/h)"),
-        (Flip("economics.lost", "USD", 0.05, 0.5554, WARM), "above $0.56 (taken: $0.05)"),
-        (Flip("fault.rate", "/year", 2.0, 0.012345, WARM), "below 0.0123 /year (taken: 2 /year)"),
-        (Flip("fault.rate", "/year", 2.0, 0.0, WARM), "below 0 /year (taken: 2 /year)"),
-        (Flip("upkeep hours", "× hours", 1.0, 0.403, WARM), "with upkeep hours below 0.403 times what is taken"),
+        (Flip("economics.outage", "USD/h", 5000.0, 84_412.0, WARM), "above $84,412/h (assumed: $5,000/h)"),
+        (Flip("economics.lost", "USD", 0.05, 0.5554, WARM), "above $0.56 (assumed: $0.05)"),
+        (Flip("fault.rate", "/year", 2.0, 0.012345, WARM), "below 0.0123 /year (assumed: 2 /year)"),
+        (Flip("fault.rate", "/year", 2.0, 0.0, WARM), "below 0 /year (assumed: 2 /year)"),
+        (Flip("upkeep hours", "× hours", 1.0, 0.403, WARM), "with upkeep hours below 0.403 times its assumed value"),
     ],
 )
 def test_what_would_flip_it_is_told_in_plain_numbers(flip: Flip, says: str) -> None:
@@ -587,11 +587,11 @@ def test_reasons_tell_a_tie_from_the_least() -> None:
     holds = [_outcome(0.95)]
     cheap, simple = _assessment(STRETCH, 1000, outcomes=holds, sites=3), _assessment(LEAF, 1040, outcomes=holds)
     _, money, rival = reasons(simple, [simple, cheap], "aws")
-    assert money.replace(" ", " ").startswith("within 5 % of the least to own, and the simplest of those")
-    assert rival.startswith(f"the least is {STRETCH} at $1,000")
+    assert money.replace(" ", " ").startswith("within 5 % of the lowest cost of ownership, and the simplest of those")
+    assert rival.startswith(f"the cheapest is {STRETCH} at $1,000")
     _, money, rival = reasons(cheap, [simple, cheap], "aws")
-    assert money.startswith("least to own among those: $1,000")
-    assert rival.startswith(f"the next is {LEAF} at $1,040")
+    assert money.startswith("lowest cost of ownership among those: $1,000")
+    assert rival.startswith(f"the next cheapest is {LEAF} at $1,040")
 
 
 # --- money: the budget, its three kinds, and what a saving rests on -----------------------------------------------
@@ -608,19 +608,19 @@ def _priced(name: str, owning: float, machines: float, budget: float = 100.0) ->
 def test_what_fits_the_budget_comes_before_what_is_cheaper_to_own() -> None:
     fits, cheaper = _priced(LEAF, 2000, 99.0), _priced(STRETCH, 1000, 101.0)
     assert recommend.choose([fits, cheaper], "aws") is fits
-    assert "$99 a month to aws: within the budget of $100" in reasons(fits, [fits, cheaper], "aws")
+    assert "$99 a month at aws: within the budget of $100" in reasons(fits, [fits, cheaper], "aws")
     breaching = evolve(fits, outcomes=(_outcome(0.5),))
     assert recommend.choose([breaching, cheaper], "aws") is cheaper, "a contract comes before the budget"
     dear = _priced(BACKUP, 900, 300.0)
     assert recommend.choose([cheaper, dear], "aws") is dear, "where nothing fits, the least to own"
     (told,) = [line for line in reasons(dear, [cheaper, dear], "aws") if "budget" in line]
-    assert told.endswith(f"this one takes $300 to aws, $200 over; {STRETCH} comes nearest, $1.00 over")
+    assert told.endswith(f"this one costs $300 at aws, $200 over; {STRETCH} comes nearest, $1.00 over")
 
 
 def test_money_to_the_provider_people_s_time_and_once_are_three_sums() -> None:
     today, found = _priced(BASELINE.id, 500, 60.0), _priced(LEAF, 1900, 80.0)
-    (told,) = [line for line in reasons(found, [today, found], "aws") if "to own" in line]
-    assert "$960 to aws, $240 of it new; 2.4 hours of people's time ($240); $500 expected loss; once 0 hours" in told
+    (told,) = [line for line in reasons(found, [today, found], "aws") if "of ownership" in line]
+    assert "$960 at aws, $240 of it new; 2.4 hours of people's time ($240); $500 expected loss; 0 hours" in told
 
 
 def test_a_saving_that_is_one_product_says_so_and_how_far_it_may_be_off() -> None:
@@ -630,7 +630,7 @@ def test_a_saving_that_is_one_product_says_so_and_how_far_it_may_be_off() -> Non
     assert found.share == pytest.approx(0.98)
     assert found.low_usd == pytest.approx(2_000 + 98_000 * 0.02 * 0.2)
     assert found.high_usd == pytest.approx(2_000 + 98_000 * 50 * 5)
-    assert "98 % of that is one product of two assumptions, fault.deletion.rate and fault.bad-write.rate × " in (
+    assert "98 % of that is the product of two assumptions, fault.deletion.rate and fault.bad-write.rate × " in (
         found.words.replace("\u202f", " ")
     )
     spread = saving(100_000.0, {Fault.REGION: (2_000.0, 0.0)}, ranges, LOST_WRITE)
@@ -639,4 +639,4 @@ def test_a_saving_that_is_one_product_says_so_and_how_far_it_may_be_off() -> Non
 
 def test_a_flip_near_what_is_taken_shows_on_which_side_it_lies() -> None:
     told = str(Flip("economics.lost_message_usd", "USD", 0.05, 0.0483, WARM))
-    assert "is below $0.0483 (taken: $0.05)" in told
+    assert "is below $0.0483 (assumed: $0.05)" in told

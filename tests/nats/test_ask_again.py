@@ -44,7 +44,7 @@ def test_what_nobody_ever_takes_is_said(server: Server) -> None:
         async with server.place.open() as jetstream:
             await JetStream(jetstream.connection, LATE).ask("INFO")
 
-    with pytest.raises(MachineError, match=r"nobody answers on \$JS\.late\.API"):
+    with pytest.raises(MachineError, match=r"no answer on \$JS\.late\.API"):
         run(work())
 
 

@@ -155,5 +155,5 @@ def test_what_is_no_context_is_refused(text: str, tmp_path: Path, monkeypatch: p
     path = tmp_path / "nats" / "context" / "prod.json"
     path.parent.mkdir(parents=True)
     path.write_text(text, "latin-1")
-    with pytest.raises(InputError, match="see nats context ls"):
+    with pytest.raises(InputError, match="list them with: nats context ls"):
         nats_place(None, ConnectOptions(), context="prod")

@@ -27,7 +27,7 @@ def test_what_is_a_store(text: str, address: StoreAddress) -> None:
     "text", ["", "/var/backups", "file://host/x", "http://x/y", "s3://", "s3:///x", "ftp://h/p", "bucket/prefix"]
 )
 def test_what_is_none(text: str) -> None:
-    with pytest.raises(InputError, match="is not the URL of a store"):
+    with pytest.raises(InputError, match="is not the URL of an object store"):
         parse_store(text)
 
 

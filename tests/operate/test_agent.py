@@ -41,7 +41,7 @@ def test_it_reads_what_render_writes(kit: Kit, tmp_path: Path) -> None:
     path.write_text(agent_text(config))
     assert read_agent(path) == config
     path.write_text('{"schema": "something/else"}')
-    with pytest.raises(InputError, match="no agent's configuration"):
+    with pytest.raises(InputError, match="not an agent configuration"):
         read_agent(path)
 
 

@@ -44,7 +44,7 @@ def test_other_options_than_those_approved_are_approved_by_a_token(world: FakeWo
     """It is written down once; options that change again need another."""
     check_bound(world, journal, "")
     world.bound = {"servers": "others", "commands": "none"}
-    with pytest.raises(InputError, match="this is not what was approved: servers changed") as error:
+    with pytest.raises(InputError, match="this differs from the approved plan: servers changed") as error:
         check_bound(world, journal, "planned")
     remedy = error.value.problems[0].remedy
     token = remedy.rpartition(" ")[2]
@@ -61,13 +61,13 @@ def test_other_options_than_those_approved_are_approved_by_a_token(world: FakeWo
 def test_another_procedure_is_not_gone_on_with(world: FakeWorld, journal: Journal, kit: Kit) -> None:
     procedure = failover_of(world.deployment, kit)
     check_same(procedure, journal)
-    with pytest.raises(InputError, match="this journal is of another procedure") as error:
+    with pytest.raises(InputError, match="this journal belongs to another procedure") as error:
         check_same(evolve(procedure, steps=procedure.steps[1:]), journal)
     assert "same system file and strategy" in error.value.problems[0].remedy
 
 
 def test_only_the_plan_that_runs_or_what_it_asks_is_approved(world: FakeWorld, journal: Journal) -> None:
-    with pytest.raises(InputError, match="the plan that runs is planned, not yesterday's") as error:
+    with pytest.raises(InputError, match="the running plan is planned, not yesterday's") as error:
         approve(journal, "yesterday's")
     assert str(error.value.problems[0].place) == "--approve"
     assert not is_approved(journal.entries)
@@ -87,13 +87,13 @@ def test_who_lifted_a_guard_is_written_down_once(world: FakeWorld, journal: Jour
 
 
 def test_a_journal_has_one_controller_and_one_content(world: FakeWorld, journal: Journal) -> None:
-    with pytest.raises(MachineError, match="another controller holds this journal"):
+    with pytest.raises(MachineError, match="another controller is using this journal"):
         Journal(journal.path, world.clock)
     free = journal.path.parent / "copy.jsonl"
     plain = [{**_plain(journal), "kind": "plan"}]
     write_copy(free, plain)
     held = free.read_bytes()
-    with pytest.raises(MachineError, match="there is a journal here already"):
+    with pytest.raises(MachineError, match="a journal exists here already"):
         write_copy(free, plain)
     assert free.read_bytes() == held
 
@@ -108,11 +108,11 @@ def test_a_journal_without_a_place_says_where_to_name_one(world: FakeWorld, jour
     (journal.path.parent / "file").write_text("")
     with pytest.raises(MachineError, match="the journal cannot be opened") as error:
         Journal(journal.path.parent / "file" / "journal", world.clock)
-    assert "--journal PATH" in error.value.problems[0].remedy
+    assert "--journal" in error.value.problems[0].remedy
     (journal.path.parent / "operations").write_text("in the way")
     with pytest.raises(MachineError, match="cannot be archived") as archived:
         archive(journal)
-    assert told_by(archived)[1] == "make room there, or move it away yourself"
+    assert told_by(archived)[1] == "free space there, or move it away"
     assert journal.path.exists()
 
 

@@ -116,7 +116,7 @@ def test_what_was_written_after_the_salvage_is_not_deleted(kit: Kit, tmp_path: P
     case.home.messages.append(StoredMessage(6, "events.x", {}, b"later", ""))
     case.home.last_seq = 6
     outcome = case.back()
-    assert "is not as it was salvaged" in outcome.steps["resynchronise"].why
+    assert "changed after it was salvaged" in outcome.steps["resynchronise"].why
     assert case.home.messages[-1].data == b"later"
     assert case.back("anew").finished
 
@@ -190,7 +190,7 @@ def test_a_work_queue_is_not_mirrored_before_its_workers_consumers_are_there(kit
     kept = dict(away.consumers)
     away.consumers.clear()
     outcome = case.back()
-    assert "a mirror would take the jobs" in outcome.steps["resynchronise"].why
+    assert "a mirror would consume the jobs" in outcome.steps["resynchronise"].why
     assert case.home.last_seq == 5
     away.consumers |= kept
     outcome = case.back()
@@ -219,7 +219,7 @@ def test_a_failback_that_cannot_drain_gives_the_writers_back(
     with monkeypatch.context() as patched:
         patched.setattr("fake_world.FakeRegion", _NeverFollows)
         outcome = case.back()
-    assert "within its limit" in outcome.steps["promote-streams"].why
+    assert "within its time limit" in outcome.steps["promote-streams"].why
     assert case.away.config["subjects"] == ["events.>"]
     assert case.home.config["mirror"]
     assert case.back().finished

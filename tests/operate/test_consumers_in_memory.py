@@ -157,8 +157,8 @@ def test_one_that_is_not_as_it_was_created_is_said(wanted: WantedConsumer) -> No
         with pytest.raises(FinalError) as error:
             ask(Consumers(there=there, deaf=True), wanted)
         assert told_by(error) == (
-            "the consumer EVENTS/worker is not as it was created",
-            "see who else creates it, then resume",
+            "the consumer EVENTS/worker was changed after it was created",
+            "find out who else creates it, then resume",
         )
 
 
@@ -224,7 +224,7 @@ def test_those_that_are_named_and_those_that_are_known_go_on(kit: Kit) -> None:
     world, done = _restored(kit, positions, ("EVENTS/metering",))
     assert done["region"] == AWAY
     assert done["consumers"] == {
-        "EVENTS/metering": {"start": 1, "source": "unknown: from the first message on"},
+        "EVENTS/metering": {"start": 1, "source": "unknown: starts at the first message"},
         "EVENTS/audit": {"start": 3, "source": "replicated"},
     }
     held = world.regions[AWAY]["EVENTS"]

@@ -191,7 +191,7 @@ def test_plan_is_refused_when_it_changed(pair: Pair, kit: Kit, tmp_path: Path) -
         with Journal(tmp_path / "run.jsonl", world.clock) as journal:
             return await execute(procedure, deployment, world, journal, options=Options(approved="0" * 16))
 
-    with pytest.raises(InputError, match="is not what was approved"):
+    with pytest.raises(InputError, match="differs from what was approved"):
         asyncio.run(run())
 
 
@@ -224,7 +224,7 @@ def test_stale_secrets_stop_the_traffic(pair: Pair, kit: Kit, tmp_path: Path) ->
     asyncio.run(create(pair, deployment))
     procedure = failover(deployment, evolve(kit, system=deployment.system), Fault.GRAY)
     plan = asyncio.run(make_plan(procedure, deployment, world))
-    assert [problem.what for problem in plan.refusals] == ["the standby's api-secrets is not what the primary's is"]
+    assert [problem.what for problem in plan.refusals] == ["the standby's api-secrets differs from the primary's"]
     assert "of last year" not in str(plan_json(plan))
 
 

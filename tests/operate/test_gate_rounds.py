@@ -140,7 +140,7 @@ def test_a_copy_that_takes_over_shuts_it_at_the_first_look(keeping: Keeping, cop
     keeping.round()
     assert not keeping.round(copy=copy)
     assert '"a.>", "b"' in keeping.gate.file.read_text()
-    assert keeping.reports[-1] == "east takes no writes: somebody else does"
+    assert keeping.reports[-1] == "east accepts no writes: somebody else does"
     assert keeping.servers.reloaded[-2:] == ["N1", "N2"]
     assert not keeping.round(), "one look is not enough to open it again"
     assert keeping.round()
@@ -158,7 +158,7 @@ def test_a_file_of_another_format_is_shut_and_written_anew(keeping: Keeping, tex
     assert '"a.>", "b"' in keeping.gate.file.read_text()
     (told,) = keeping.reports
     assert str(keeping.gate.file) in told
-    assert "roll the servers' configuration and their gates out together" in told
+    assert "roll out the servers' configuration and their gates together" in told
     keeping.round()
     assert keeping.round()
 
@@ -225,7 +225,7 @@ def test_under_a_lease_it_is_open_while_it_is_held(leased: tuple[Keeping, Timer,
     keeping.wire.code = 10071
     clock[0] += 7.0
     assert not keeping.round()
-    assert keeping.reports[-1] == "east takes no writes: it holds no lease"
+    assert keeping.reports[-1] == "east accepts no writes: it holds no lease"
     assert timer.stood_down == 2
 
 
@@ -236,7 +236,7 @@ def test_a_lease_lets_nobody_write_beside_a_copy_that_was_promoted(
     keeping.round()
     keeping.round()
     assert not keeping.round(copy=PROMOTED)
-    assert keeping.reports[-1] == "east takes no writes: somebody else does"
+    assert keeping.reports[-1] == "east accepts no writes: somebody else does"
 
 
 def test_a_lease_is_kept_by_whoever_starts_the_server(tmp_path: Path) -> None:

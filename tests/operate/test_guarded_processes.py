@@ -131,11 +131,11 @@ def test_a_command_that_fails_says_what_it_said() -> None:
         asyncio.run(Commands({"announce": "echo no such list; exit 3"}).carry_out(STEP))
     problem = error.value.problems[0]
     assert problem.what == "the command for announce ended with 3: no such list"
-    assert problem.remedy == "fix the cause, then resume: the command runs again"
+    assert problem.remedy == "fix the cause, then resume; the command runs again"
 
 
 def test_a_command_that_fails_silently_is_told_by_its_end() -> None:
-    with pytest.raises(MachineError, match="ended with 1: it said nothing"):
+    with pytest.raises(MachineError, match="ended with 1: no output"):
         asyncio.run(Commands({str(Verb.ANNOUNCE): "false"}).carry_out(STEP))
 
 

@@ -71,7 +71,7 @@ def test_promotion_without_a_fence_is_refused(kit: Kit, tmp_path: Path) -> None:
         with Journal(tmp_path / "journal", world) as journal:
             await execute(unfenced, deployment, world, journal)
 
-    with pytest.raises(InputError, match="no step before it fences"):
+    with pytest.raises(InputError, match="no earlier step fences"):
         asyncio.run(run())
     assert (tmp_path / "journal").read_bytes() == b""
 
@@ -86,7 +86,7 @@ def test_no_client_path_is_refused_unless_allowed(kit: Kit) -> None:
     world = FakeWorld(deployment, {"us-east-1"})
     world.path = None
     plan = _plan(procedure, deployment, world)
-    assert [problem.what for problem in plan.refusals] == ["the URL that clients write to is not known"]
+    assert [problem.what for problem in plan.refusals] == ["the URL that clients write to is unknown"]
     allowed = _plan(procedure, deployment, world, "no-client-path")
     assert not allowed.refusals
     assert allowed.hash == plan.hash, "what is lifted is said by name, and is no part of what was approved"
@@ -122,7 +122,7 @@ def test_a_mirror_that_was_cut_off_before_the_fault_is_refused(kit: Kit) -> None
 
 @pytest.mark.parametrize(
     ("jumped_s", "fault_s", "told"),
-    [(0, 3600, ""), (7200, 3600, "+7200 s off"), (-7200, 3600, "-7200 s off"), (0, -7200, "7200 s from now")],
+    [(0, 3600, ""), (7200, 3600, "+7200 s off"), (-7200, 3600, "-7200 s off"), (0, -7200, "7200 s in the future")],
 )
 def test_a_clock_that_jumped_hides_no_lag(kit: Kit, jumped_s: float, fault_s: float, told: str) -> None:
     """The servers' clock shows it: ahead, the mirror would seem current; back, hours behind."""

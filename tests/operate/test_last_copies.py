@@ -90,7 +90,7 @@ def test_a_rollup_is_kept_beside(kit: Kit) -> None:
     case.add({"Nats-Rollup": "all", ID: "r"})
     found = case.salvage()
     assert (found["republished"], found["saved"]) == (0, 1)
-    assert found["refusals"] == {"a rollup: it would delete what was written since": 1}
+    assert found["refusals"] == {"a rollup, which would delete newer writes": 1}
     (saved,) = case.world.regions[AWAY][UNPLACED].messages
     assert (saved.headers["Secondsite-Was-Nats-Rollup"], saved.data) == ("all", b"4")
 
@@ -129,8 +129,8 @@ def test_nothing_is_salvaged_from_a_stream_that_still_takes_writes(kit: Kit) -> 
     with pytest.raises(FinalError) as error:
         case.salvage()
     assert told_by(error) == (
-        f"EVENTS in {HOME} takes writes, so what it has is not all it will have",
-        "fence it first: begin a new failback",
+        f"EVENTS in {HOME} still accepts writes, so a salvage would be incomplete",
+        "start a new failback, which fences it first",
     )
 
 
@@ -140,17 +140,17 @@ def test_without_a_parting_nothing_is_salvaged_by_guess(kit: Kit) -> None:
     with pytest.raises(FinalError) as error:
         case.salvage()
     what, remedy = told_by(error)
-    assert what == "nobody wrote down where EVENTS parted from its origin"
+    assert what == "it is not recorded where EVENTS diverged from its origin"
     assert DIVERGED in remedy
     look = asyncio.run(Salvage().look(case.context(), step_of(case.procedure, Verb.SALVAGE)))
-    assert "EVENTS: nothing parted" in look.now
+    assert "EVENTS: nothing diverged" in look.now
 
 
 def test_a_plan_says_what_parted_or_who_is_silent(kit: Kit) -> None:
     case = Parted(kit, more=2)
     step = step_of(case.procedure, Verb.SALVAGE)
     look = asyncio.run(Salvage().look(case.context(), step))
-    assert "EVENTS: parted after 3, the old primary ends at 5" in look.now
+    assert "EVENTS: diverged after 3, the old primary ends at 5" in look.now
     case.world.dead.add(HOME)
     silent = asyncio.run(Salvage().look(case.context(), step))
     assert silent.now == (f"{HOME} cannot be reached",)
@@ -162,7 +162,7 @@ def test_a_copy_that_cannot_part_is_not_salvaged(kit: Kit) -> None:
     world, step = FakeWorld(sourced, set()), step_of(Parted(kit).procedure, Verb.SALVAGE)
     context = context_of(world, failover_of(sourced, kit))
     look = asyncio.run(Salvage().look(context, step))
-    assert (look.changes, look.now) == ((), ("no stream has a copy that can have parted from it",))
+    assert (look.changes, look.now) == ((), ("no stream has a copy that could have diverged",))
     assert asyncio.run(Salvage().run(context, step)) == {"streams": {}}
 
 
@@ -196,7 +196,7 @@ def test_a_mirror_of_a_stream_that_is_gone_is_not_made(kit: Kit) -> None:
         del case.world.regions[region]["EVENTS"]
     with pytest.raises(FinalError) as error:
         case.again(allowed=frozenset({"not-salvaged"}))
-    assert told_by(error) == (f"{AWAY} has no stream EVENTS", "nothing to mirror: find out who deleted it")
+    assert told_by(error) == (f"{AWAY} has no stream EVENTS", "there is nothing to mirror; find out who deleted it")
     assert "EVENTS" not in case.world.regions[HOME]
 
 
@@ -212,7 +212,7 @@ def test_the_standby_is_not_deleted_while_it_has_more_than_home(kit: Kit, parted
         asyncio.run(Resynchronise().run(case.context(), step))
     assert told_by(error) == (
         f"EVENTS in {AWAY} ends at 3, and {HOME} went on after {parted or '?'}",
-        "copy what only it has, then resume",
+        "copy the messages that only it has, then resume",
     )
     assert away.messages
 
@@ -222,7 +222,7 @@ def test_a_consumer_needs_its_stream(kit: Kit) -> None:
     step = evolve(step_of(case.over, Verb.PROMOTE_STREAMS), verb=Verb.RESTORE_CONSUMERS, targets=("EVENTS/x",))
     context = context_of(case.world, case.over)
     done = asyncio.run(RestoreConsumers().run(context, step))
-    assert done["consumers"] == {"EVENTS/x": {"start": 1, "source": "unknown: from the first message on"}}
+    assert done["consumers"] == {"EVENTS/x": {"start": 1, "source": "unknown: starts at the first message"}}
     del case.world.regions[AWAY]["EVENTS"]
     with pytest.raises(FinalError) as error:
         asyncio.run(RestoreConsumers().run(context, step))
@@ -258,8 +258,8 @@ def test_a_consumer_that_somebody_else_makes_is_told(kit: Kit) -> None:
     with pytest.raises(FinalError) as error:
         asyncio.run(RestoreConsumers().run(context_of(case.world, procedure, facts), step))
     assert told_by(error) == (
-        "the consumer EVENTS/x is not as it was created",
-        "see who else creates it, then resume",
+        "the consumer EVENTS/x was changed after it was created",
+        "find out who else creates it, then resume",
     )
 
 
@@ -293,17 +293,17 @@ def test_what_somebody_else_did_since_is_recognised(kit: Kit) -> None:
     assert changed_since(ours, begun, begun) == ""
     at = f"{AWAY}/EVENTS"
     anew = evolve(begun, parted={**begun.parted, at: "99"})
-    assert changed_since(ours, begun, anew) == f"EVENTS in {AWAY} was promoted anew"
+    assert changed_since(ours, begun, anew) == f"EVENTS in {AWAY} was promoted again"
     nobody = evolve(begun, serving={})
-    assert changed_since(ours, begun, nobody).startswith(f"{AWAY} does not serve ")
+    assert changed_since(ours, begun, nobody).startswith(f"{AWAY} no longer serves ")
     assert changed_since(ours, begun, evolve(nobody, silent=(AWAY,))) == ""
-    assert changed_since(before, evolve(begun, serving={}), begun).endswith("which this operation has not promoted")
+    assert changed_since(before, evolve(begun, serving={}), begun).endswith("but this operation did not promote it")
     home = f"{HOME}/EVENTS"
     assert changed_since(before, begun, evolve(begun, made={**begun.made, home: "later"})) == (
-        f"EVENTS in {HOME} was made anew"
+        f"EVENTS in {HOME} was recreated"
     )
     assert changed_since(before, begun, evolve(begun, parted={**begun.parted, home: "9"})) == (
-        f"EVENTS in {HOME} was promoted anew"
+        f"EVENTS in {HOME} was promoted again"
     )
     assert changed_since(before, begun, evolve(begun, silent=(HOME,), made={})) == ""
 
@@ -320,15 +320,15 @@ def test_given_up_before_its_promotion_the_source_serves_again(kit: Kit, tmp_pat
         found = asyncio.run(abort(case.over, case.deployment, case.world, journal))
         assert found.serving["EVENTS"] == (HOME,)
         assert f"EVENTS in {HOME}" in found.opened
-        assert f"EVENTS in {AWAY} mirrors nothing any more: make it a mirror again" in found.left
+        assert f"EVENTS in {AWAY} is no longer a mirror: make it a mirror again" in found.left
         assert found.without_writer == ()
         away.config["subjects"] = [f"secondsite.fenced.{AWAY}.EVENTS"]
         again = asyncio.run(abort(case.over, case.deployment, case.world, journal))
         assert again.opened == ()
-        assert f"EVENTS in {AWAY} is fenced, with what it holds" in again.left
+        assert f"EVENTS in {AWAY} stays fenced with its messages" in again.left
         case.world.dead.add(HOME)
         silent = asyncio.run(abort(case.over, case.deployment, case.world, journal))
-        assert f"{HOME} does not answer: whether it takes writes of EVENTS is not known" in silent.left
+        assert f"{HOME} does not answer, so it is unknown whether it takes writes of EVENTS" in silent.left
         assert "EVENTS" in silent.without_writer
         away.config["subjects"] = ["events.>"]
         with pytest.raises(InputError, match="takes writes of EVENTS already") as error:
@@ -349,11 +349,11 @@ def test_what_nobody_declared_or_did_waits(kit: Kit) -> None:
     with pytest.raises(WaitingError) as error:
         asyncio.run(ByHand().run(context, step))
     assert told_by(error) == (
-        f"this is done by hand: {step.title}",
+        f"manual step: {step.title}",
         f"do it ({step.check}), then resume with --done {step.id}",
     )
     case.world.decision = Decision("", 0.0, "")
-    with pytest.raises(WaitingError, match="nobody declared this"):
+    with pytest.raises(WaitingError, match="no incident was declared"):
         asyncio.run(Declared(nothing_typed).run(context, step))
     assert asyncio.run(Refused(guard).look(context, step)).guards == (guard,)
     with pytest.raises(FinalError) as refused:

@@ -164,12 +164,12 @@ def test_a_journal_that_fell_behind_is_not_gone_on_with(machines: tuple[Machine,
     async def run() -> None:
         nobody = evolve(ann.world, manual_steps=_Nobody()).manual_steps
         assert not (await ann.go(nobody)).finished
-        with pytest.raises(HeldElsewhereError, match=r"failover-\w+, begun by ann on \S+, is under way"):
+        with pytest.raises(HeldElsewhereError, match=r"failover-\w+, begun by ann on \S+, is in progress"):
             await bob.go()
         bob.path.unlink()
         assert await fetch_journal(bob.world, AWAY, bob.path, "failover")
         assert (await bob.go()).finished
-        with pytest.raises(HeldElsewhereError, match="went on elsewhere: this journal lacks"):
+        with pytest.raises(HeldElsewhereError, match="continued elsewhere: this journal lacks"):
             await ann.go()
 
     asyncio.run(run())

@@ -216,7 +216,7 @@ def test_bytes_of_somebody_else_stop_it_too(world: Shared, journal: Journal) -> 
     async def run() -> None:
         async with _lease(world, journal) as lease:
             world.write(b"no record")
-            with pytest.raises(HeldElsewhereError, match="somebody wrote to the shared journal"):
+            with pytest.raises(HeldElsewhereError, match="another controller wrote to the shared journal"):
                 await lease.hold(journal.entries)
             lease.shared = False
 
@@ -275,7 +275,7 @@ def test_a_lease_that_cannot_be_given_back_says_when_it_ends(world: Shared, jour
             world.dead.add(AWAY)
 
     asyncio.run(run())
-    assert told == [f"{AWAY}: the lease could not be given back; it ends by itself after 30 s"]
+    assert told == [f"{AWAY}: the lease could not be released; it expires after 30 s"]
 
 
 def test_between_two_steps_it_says_that_it_lives(world: Shared, journal: Journal) -> None:
@@ -329,7 +329,7 @@ def test_another_operation_under_way_is_not_begun_beside(world: Shared, journal:
             await lease.hold(journal.entries)
         with Journal(tmp_path / "other.jsonl", world.clock) as other:
             other.append(EntryKind.PLAN, "", PLAN | {"hash": "another"})
-            with pytest.raises(HeldElsewhereError, match="failover-1, begun by ann on a, is under way"):
+            with pytest.raises(HeldElsewhereError, match="failover-1, begun by ann on a, is in progress"):
                 await _lease(world, other).__aenter__()
             journal.append(EntryKind.NOTE, "", {ABORTED: {}})
             async with _lease(world, journal) as lease:

@@ -142,7 +142,7 @@ def test_a_path_that_refuses_us_and_a_watch_of_two_are_a_no(
         arguments = file(kit, tmp_path, servers, path=path, watch=watch)
         code, findings = checked(arguments, capsys)
         assert code == 1
-        assert findings[f"path: {url}"] == ("no", "refuses what we send (401)")
+        assert findings[f"path: {url}"] == ("no", "rejects this request (401)")
         assert findings["watch"][0] == "no"
         assert findings["watch: approvers"][0] == "no"
         monkeypatch.setenv("DR_API_KEY", "right")

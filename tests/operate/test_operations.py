@@ -118,7 +118,7 @@ def test_a_second_incident_is_another_operation(operators: Operators) -> None:
     second = operators.plan(Fault.REGION)
     assert second.operation != first.operation
     assert second.hash != first.hash
-    with pytest.raises(InputError, match="is not what was approved"):
+    with pytest.raises(InputError, match="differs from what was approved"):
         operators.go("ann", Fault.REGION, first.hash)
     outcome = operators.go("ann", Fault.REGION, second.hash)
     assert outcome.finished
@@ -267,7 +267,10 @@ def test_nobody_is_stopped_before_what_follows_can_follow(operators: Operators) 
     promote = {**EXECUTORS, Verb.PROMOTE_STREAMS: _Cannot()}
     outcome = operators.go("ann", Fault.GRAY, plan.hash, executors=promote)
     assert outcome.steps["fence"].state is StepState.FAILED
-    assert "us-east-1 is not stopped, as promote-streams cannot follow: its disk is full" in outcome.steps["fence"].why
+    assert (
+        "us-east-1 is not stopped, as promote-streams could not run after it: its disk is full"
+        in outcome.steps["fence"].why
+    )
     assert operators.writers() == {HOME}
     assert operators.go("ann", Fault.GRAY).finished
 
@@ -275,14 +278,14 @@ def test_nobody_is_stopped_before_what_follows_can_follow(operators: Operators) 
 class _Cannot:
     async def look(self, context: Any, step: Step) -> Prospect:
         del context, step
-        return Prospect(guards=(Guard("full", "its disk is full", "make room"),))
+        return Prospect(guards=(Guard("full", "its disk is full", "free space"),))
 
     async def run(self, context: Any, step: Step) -> Any:
         raise AssertionError(step.id)
 
 
 def test_a_promotion_that_fails_for_now_is_tried_again(operators: Operators) -> None:
-    """The old writers are stopped then: nobody takes writes until it is through."""
+    """The old writers are stopped then: no region accepts writes until it is through."""
     promote = _Hiccup(2)
     outcome = operators.go(
         "ann", Fault.GRAY, operators.plan(Fault.GRAY).hash, executors={**EXECUTORS, Verb.PROMOTE_STREAMS: promote}
@@ -304,7 +307,7 @@ class _Hiccup(_Cannot):
     async def run(self, context: Any, step: Step) -> Any:
         if self.left:
             self.left -= 1
-            raise MachineError.at("us-west-2", "the server ended the connection", "look at its log")
+            raise MachineError.at("us-west-2", "the server ended the connection", "check its log")
         return await EXECUTORS[step.verb].run(context, step)
 
 
@@ -395,7 +398,7 @@ def test_that_nobody_takes_writes_is_said_first(operators: Operators) -> None:
         operators.plan(Fault.GRAY).hash,
         executors={**EXECUTORS, promotion.verb: Refusing(promotion.id)},
     )
-    assert outcome.problems[0].what.startswith("NOBODY TAKES WRITES of EVENTS")
+    assert outcome.problems[0].what.startswith("NO REGION ACCEPTS WRITES of EVENTS")
     assert "abort" in outcome.problems[0].remedy
 
 

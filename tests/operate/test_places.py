@@ -97,7 +97,9 @@ def test_a_wrong_port_is_no_lost_region_while_its_peers_hear_it(case: Case) -> N
     finally:
         case.pair.start(HOME)
     assert "still-heard" not in _guards(dead)
-    assert [problem.remedy for problem in dead.refusals] == ["find out whether it is lost; if so, --allow unfenced"]
+    assert [problem.remedy for problem in dead.refusals] == [
+        "find out whether it is lost; if it is, give --allow unfenced"
+    ]
 
 
 @pytest.mark.slow

@@ -146,7 +146,7 @@ def test_killed_anywhere_it_goes_on_from_its_cursor(kit: Kit, tmp_path: Path) ->
 
 
 def test_a_cursor_is_of_one_stream_as_it_was(kit: Kit, tmp_path: Path) -> None:
-    """Where the old stream was made anew meanwhile, all of it is read."""
+    """Where the old stream was recreated meanwhile, all of it is read."""
     case = Case(kit, tmp_path)
     with pytest.raises(DiedError):
         case.salvage(Points(_die, 30))
@@ -238,4 +238,4 @@ def test_a_limit_counts_from_the_last_progress(kit: Kit, tmp_path: Path, *, stil
 
     record = asyncio.run(work()).steps["salvage"]
     assert record.state is (StepState.FAILED if still else StepState.DONE)
-    assert ("get any further, within its limit of 0.3 s" in record.why) is still
+    assert ("no progress within its time limit of 0.3 s" in record.why) is still

@@ -48,7 +48,7 @@ class Owned(FakeDoors):
         return "external-dns kgents"
 
     async def may(self) -> str:
-        return "we may not change api.example.io: REFUSED"
+        return "no permission to change api.example.io: REFUSED"
 
 
 def looked(kit: Kit, cluster: Cluster) -> Prospect:
@@ -96,7 +96,7 @@ def test_what_its_server_would_refuse_is_in_the_plan(kit: Kit) -> None:
 def test_an_autoscaler_that_would_go_below_is_told_also_where_enough_run(kit: Kit) -> None:
     cluster = Cluster(Replicas(2, 2, floor=1, holds=("argo-cd argocd/shop",)))
     assert looked(kit, cluster).changes == (
-        f"hold argo-cd argocd/shop in {AWAY} still: it would put replicas back",
+        f"pause argo-cd argocd/shop in {AWAY}: it would restore the replicas",
         f"api in {AWAY}: 2 -> 2 replicas, its autoscaler keeps 1 -> 2",
     )
     ran(kit, cluster)
@@ -120,6 +120,6 @@ def test_a_record_that_somebody_keeps_or_that_we_may_not_change_stops_before_it_
     context, step = context_of(world, procedure), step_of(procedure, Verb.CHANGE_TRAFFIC)
     guards = {one.id: one.absolute for one in asyncio.run(EXECUTORS[Verb.CHANGE_TRAFFIC].look(context, step)).guards}
     assert guards == {"no-right": True, "reconciled": False}
-    with pytest.raises(FinalError, match="may not change"):
+    with pytest.raises(FinalError, match="no permission to change"):
         asyncio.run(EXECUTORS[Verb.CHANGE_TRAFFIC].run(context, step))
     assert world.record == before

@@ -59,7 +59,7 @@ def test_a_region_that_nobody_tried_to_fence_is_not_passed_over(kit: Kit) -> Non
         asyncio.run(Promote().run(context_of(world, procedure), promote))
     assert told_by(error) == (
         f"{HOME} cannot be reached and no step fenced it or marked it unfenced",
-        "resume once a fence step is done",
+        "resume after a fence step is done",
     )
     assert world.regions[AWAY]["EVENTS"].config["mirror"]
     facts = {"fence": {"region": HOME, "state": UNFENCED}}
@@ -99,7 +99,7 @@ def test_a_subject_that_another_stream_answers_is_not_acknowledged(kit: Kit) -> 
         asyncio.run(Promote().run(context_of(world, procedure), step_of(procedure, Verb.PROMOTE_STREAMS)))
     what, remedy = told_by(error)
     assert "is answered by INTRUDER, not by" in what
-    assert remedy == "take the subject from that stream, then resume"
+    assert remedy == "remove the subject from that stream, then resume"
 
 
 def test_answers_that_do_not_come_are_asked_for_again(kit: Kit) -> None:
@@ -132,7 +132,9 @@ def test_answers_that_do_not_come_are_asked_for_again(kit: Kit) -> None:
         asyncio.run(Promote().run(context_of(again, procedure), promote))
 
 
-@pytest.mark.parametrize(("version", "told"), [("2.11.9", "refuses to promote a mirror"), ("odd", "tells no version")])
+@pytest.mark.parametrize(
+    ("version", "told"), [("2.11.9", "refuses to promote a mirror"), ("odd", "reports an unknown version")]
+)
 def test_a_server_that_promotes_nothing_stops_nobody(kit: Kit, version: str, told: str) -> None:
     deployment = layout(kit)
     procedure, world = failover_of(deployment, kit), Old(deployment, set())
@@ -223,7 +225,7 @@ def test_subjects_that_a_stranger_holds_are_not_taken(kit: Kit) -> None:
         _free(world, procedure)
     what, remedy = told_by(error)
     assert "STRANGER" in what
-    assert remedy == "that is no lost origin: find out who made it, then resume"
+    assert remedy == "it is not the lost origin: find out who created it, then resume"
     assert fenced_subject(family_of(world, procedure).origin) not in world.regions[HOME]["EVENTS"].config["subjects"]
 
 
@@ -245,7 +247,7 @@ def test_a_refusal_to_free_a_subject_that_lasts_ends_it_at_once(kit: Kit) -> Non
         _free(world, procedure)
     what, remedy = told_by(error)
     assert what.endswith("keeps its subjects: refused (10052)")
-    assert remedy == "asking again does not change that: correct what the server names, then resume"
+    assert remedy == "retrying does not help: fix what the server names, then resume"
     assert not world.waits
 
 

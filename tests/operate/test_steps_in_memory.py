@@ -54,7 +54,7 @@ def test_given_up_what_is_half_done_is_left_to_a_person(kit: Kit, tmp_path: Path
     copy["subjects"] = [promoting_subject(family.copies[0])]
     found = given_up(kit, world, tmp_path)
     assert found.opened == (f"EVENTS in {HOME}",)
-    assert found.left == (f"EVENTS in {AWAY} mirrors nothing any more: make it a mirror again",)
+    assert found.left == (f"EVENTS in {AWAY} is no longer a mirror: make it a mirror again",)
     assert world.regions[HOME]["EVENTS"].config["subjects"] == list(family.subjects)
     assert found.without_writer == ()
 
@@ -62,12 +62,13 @@ def test_given_up_what_is_half_done_is_left_to_a_person(kit: Kit, tmp_path: Path
 def test_given_up_a_copy_that_is_fenced_and_a_side_that_is_silent_are_named(kit: Kit, tmp_path: Path) -> None:
     world = FakeWorld(layout(kit), set())
     fence(world, AWAY)
-    assert given_up(kit, world, tmp_path / "a").left == (f"EVENTS in {AWAY} is fenced, with what it holds",)
+    assert given_up(kit, world, tmp_path / "a").left == (f"EVENTS in {AWAY} stays fenced with its messages",)
     silent = FakeWorld(layout(kit), {HOME})
     found = given_up(kit, silent, tmp_path / "b")
     assert found.opened == ()
     assert found.left == tuple(
-        f"{HOME} does not answer: whether it takes writes of {name} is not known" for name in ("EVENTS", "kgent-events")
+        f"{HOME} does not answer, so it is unknown whether it takes writes of {name} is not known"
+        for name in ("EVENTS", "kgent-events")
     )
     assert found.without_writer == ("EVENTS", "kgent-events")
     assert found.plain()["nobody"] == ["EVENTS", "kgent-events"]
@@ -131,7 +132,7 @@ def _returned(kit: Kit, world: FakeWorld, facts: Mapping[str, Any] | None = None
 
 def test_a_region_that_returns_is_fenced_where_another_took_over(kit: Kit) -> None:
     world = FakeWorld(layout(kit), {HOME})
-    assert _returned(kit, world) == "", "it is not there yet"
+    assert _returned(kit, world) == "", "it is missing yet"
     world.dead = {AWAY}
     assert _returned(kit, world) == "", "nobody knows who took over"
     world.dead = set()
@@ -180,7 +181,7 @@ def test_a_stream_kept_by_interest_is_not_promoted_unasked(kit: Kit) -> None:
     world.regions[AWAY]["EVENTS"].config["retention"] = str(Retention.INTEREST)
     (guard,) = asyncio.run(Promote().look(context, promote)).guards
     assert (guard.id, guard.absolute) == ("interest-without-consumers", False)
-    assert guard.what.startswith("EVENTS is kept by interest")
+    assert guard.what.startswith("EVENTS has interest retention")
     world.regions[AWAY]["EVENTS"].config.pop("mirror")
     assert asyncio.run(Promote().look(context, promote)).guards == (), "it is promoted already"
 

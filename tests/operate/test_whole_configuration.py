@@ -144,7 +144,7 @@ def test_a_configuration_comes_out_whole(pair: Pair, kit: Kit, tmp_path: Path) -
     asyncio.run(set_up(pair))
     streams, consumers = asyncio.run(read(pair, HOME))
     deployment = asyncio.run(laid_out(pair, kit))
-    asyncio.run(create(pair, deployment))  # at home all is there already: a request that differs would be refused
+    asyncio.run(create(pair, deployment))  # at home all exists already: a request that differs would be refused
     assert differences(streams, asyncio.run(read(pair, HOME))[0]) == {}
     asyncio.run(fill(pair, HOME, "e.A.x", 5))
     asyncio.run(synchronised(pair, deployment))

@@ -305,7 +305,7 @@ def test_a_fence_is_taken_off_while_nothing_was_promoted(kit: Kit) -> None:
     fenced, begun = {"fence": object()}, {promotion: object()}
     for known in (fenced, begun):
         assert _may_undo(kit, known)
-        assert _may_undo(kit, known, gone="EVENTS"), "what is not there takes no writes"
+        assert _may_undo(kit, known, gone="EVENTS"), "what does not exist takes no writes"
         assert not _may_undo(kit, known, promoted="EVENTS")
         assert not _may_undo(kit, known, promoted="kgent-events")
     assert _may_undo(kit, fenced, dead=True)

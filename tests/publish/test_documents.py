@@ -172,7 +172,7 @@ def test_a_contract_that_no_drill_runs_says_so(inputs: Inputs, pages: dict[str, 
         for line in pages["dr-contracts.md"].split("\n")
         if "state/region" in line and line.endswith("secondsite.yaml) |")
     )
-    assert "**no drill runs all of it yet; secondsite verify judges each store that one runs**" in row
+    assert "**no drill covers all of it yet; secondsite verify judges each store that a drill covers**" in row
     shown = {standing.contract.name: standing.command for standing in board(inputs)}
     assert (
         shown["api/region"]
@@ -344,7 +344,7 @@ def test_a_persons_step_has_no_limit_of_hours(inputs: Inputs) -> None:
     decided = runbook.partition("declares the failover\n")[2].partition("####")[0]
     assert re.search(r"A person: expect 32 min .* \[\[p\d+\]\]; escalate after 32 min \[\[c\d+\]\]", decided)
     assert "16 h 28 min" not in runbook
-    assert "nobody is waiting yet, so there is no limit" in runbook
+    assert "there is no limit, as the failover has not started" in runbook
     waited = runbook.partition("Wait for the provider's control plane\n")[2].partition("####")[0]
     assert "escalate after" in waited
     assert " d " not in waited
@@ -423,7 +423,7 @@ def test_a_system_with_next_to_nothing_is_published_too(evaluation: Evaluation) 
 
     found = compare(bare, load_catalogue(), auditor=lambda *_: (), years=500)
     texts = markdown(Inputs(found, (), (), date(2026, 11, 1)))
-    assert "No contract is written" in texts["dr-contracts.md"]
+    assert "has no contracts" in texts["dr-contracts.md"]
     assert "There is no NATS cluster." in texts["architecture-current.md"]
 
 

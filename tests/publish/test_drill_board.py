@@ -48,7 +48,7 @@ def test_the_board_shows_what_fits_around_what_runs() -> None:
     with board.shown():
         for _ in range(20):
             board.begin()("starting 2 regions")
-            board.end(Verdict.BREACHED, "never came back")
+            board.end(Verdict.BREACHED, "did not come back")
         board.begin()("fault: us-east-1 is lost")
         shown, plain = board._table(), StringIO()
         Console(file=plain, width=100).print(shown)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from secondsite.model.estimate import Estimate, Fixed, Lognormal, Provenance, Quantiles, fixed, unbounded
-from secondsite.publish.text.figure import figure
+from secondsite.publish.text.figure import figure, made_of
 
 
 def test_a_spread_is_given_in_one_unit() -> None:
@@ -23,8 +23,8 @@ def test_a_figure_is_as_sure_as_the_weakest_it_is_made_of() -> None:
     both = Estimate("rto", "s", Fixed(9), Provenance.DERIVED, "sum", formula="a + b", inputs=(measured, assumed))
     assert figure(measured).basis is Provenance.MEASURED
     assert figure(both).basis is Provenance.ASSUMED
-    assert figure(both).note == "derived: a + b; made of 1 measured, 1 assumed"
-    assert figure(assumed).note == "assumed: experience; could be × 0.5 to × 2; to settle it: dig"
+    assert figure(both).note == "derived: a + b; from 1 measured, 1 assumed"
+    assert figure(assumed).note == "assumed: experience; range × 0.5 to × 2; to settle it: dig"
 
 
 def test_unbounded_says_why_from_the_input_to_blame() -> None:
@@ -34,3 +34,8 @@ def test_unbounded_says_why_from_the_input_to_blame() -> None:
     )
     shown = figure(bill)
     assert (shown.text, shown.note, shown.unbounded) == ("unbounded", "unbounded: by quote only", True)
+
+
+def test_the_last_digits_of_an_order_are_no_part_of_a_page() -> None:
+    one, other = (made_of("15.1", "sum", order) for order in (15.070041518185272, 15.070041518722526))
+    assert one == other

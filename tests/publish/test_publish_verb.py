@@ -198,8 +198,8 @@ def test_broken_markers_are_told_and_nothing_is_written(
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--date", "yesterday"], "--date: 'yesterday' is not a day; write one such as"),
-        (["--evidence", "/nowhere/at/all"], "/nowhere/at/all: there is no such evidence"),
+        (["--date", "yesterday"], "--date: 'yesterday' is not a day; write a date such as"),
+        (["--evidence", "/nowhere/at/all"], "/nowhere/at/all: no evidence found there"),
     ],
 )
 def test_bad_input_is_told(folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], told: str) -> None:

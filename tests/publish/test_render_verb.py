@@ -98,9 +98,9 @@ def test_without_a_strategy_it_is_the_recommended_one(folder: Path, capsys: pyte
             ["--strategy", "warm-standby/leafnode-mirror"],
             "--domain: servers in us-west-2 have to reach those in us-east-1",
         ),
-        (["--strategy", "warm-standby/managed"], "the provider's; name a strategy"),
-        (["--strategy", "warm-standby/leaf", "--domain", "x.io"], "there is no strategy 'warm-standby/leaf'"),
-        ([*LEAF[:2], "--domain", "nats example"], "is no host name; give one such as nats.example.com"),
+        (["--strategy", "warm-standby/managed"], "the provider's; choose a strategy"),
+        (["--strategy", "warm-standby/leaf", "--domain", "x.io"], "unknown strategy 'warm-standby/leaf'"),
+        ([*LEAF[:2], "--domain", "nats example"], "is not a host name; give one such as nats.example.com"),
     ],
 )
 def test_bad_input_is_told_and_nothing_is_written(

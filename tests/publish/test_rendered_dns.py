@@ -118,4 +118,4 @@ def test_the_readme_says_what_the_path_of_the_first_check_has_to_tell(laid_out: 
     made = files(deployment, DeployedAddresses(deployment.system.services, "nats.example.com"), "render", "image:1")
     readme = " ".join(made["README.md"].split())
     assert TERRAFORM in made
-    assert "`/health/writes` with 200 only while its region takes writes" in readme
+    assert "`/health/writes` with 200 only while its region accepts writes" in readme

@@ -84,7 +84,7 @@ def test_a_server_that_knows_the_name_of_the_cluster_only_does_not_join_it(
 def test_a_certificate_and_a_name_do_not_let_a_cluster_into_the_super_cluster(
     login: str, joins: bool, laid_out: Callable[[str], Deployment], tmp_path: Path, certificates: Certificates
 ) -> None:
-    """Whoever has any certificate of the same authority, and the name of a cluster that is not there."""
+    """Whoever has any certificate of the same authority, and the name of a cluster that does not exist."""
     pair = Pair(laid_out("warm-standby/supercluster-mirror"), tmp_path, certificates)
     pair.confs = [path for path in pair.confs if path.startswith("us-east-1/")]
     user, _, password = login.partition(": ")

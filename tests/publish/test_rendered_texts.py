@@ -210,19 +210,19 @@ def test_a_domain_is_asked_for_where_servers_reach_another_region(
     if apart and not store_replicas(deployment):
         assert rendered(deployment, "")
         return
-    who = "postgres in .* has to reach" if apart else "servers in .* give one whose records you can write"
+    who = "postgres in .* has to reach" if apart else "servers in .* give a domain whose records you can write"
     with pytest.raises(InputError, match=rf"--domain: {who}"):
         rendered(deployment, "")
 
 
 @pytest.mark.parametrize("domain", ["-", "a b", "nats.example.com.", "x" * 250, "nats.example.com:4222", "é.example"])
 def test_a_domain_that_makes_no_host_names_is_told(domain: str, laid_out: Callable[[str], Deployment]) -> None:
-    with pytest.raises(InputError, match="is no host name"):
+    with pytest.raises(InputError, match="is not a host name"):
         rendered(laid_out(LEAF), domain)
 
 
 def test_what_a_provider_runs_is_not_rendered(laid_out: Callable[[str], Deployment]) -> None:
-    with pytest.raises(InputError, match="the provider's; name a strategy"):
+    with pytest.raises(InputError, match="the provider's; choose a strategy"):
         rendered(laid_out("warm-standby/managed"))
 
 

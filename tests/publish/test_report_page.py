@@ -71,7 +71,7 @@ def test_each_drill_is_shown_with_its_verdict_parts_and_origin(some: Inputs) -> 
     refuted, held = shown.drills
     assert refuted.verdicts == (("nats/region", "breached"),)
     assert (refuted.total, refuted.why, refuted.waterfall) == ("RTO unbounded", "503/10008: no meta leader", None)
-    assert "is no evidence folder" in refuted.missing
+    assert "is not an evidence folder" in refuted.missing
     assert held.waterfall is not None
     assert held.total == "RTO 2\u00a0min\u00a014\u00a0s"
     assert held.origin == "of a design, in the lab; 2026-11-20, quick, 1 run, seed 11; nats-server 2.15.1; evidence/one"

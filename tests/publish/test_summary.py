@@ -33,7 +33,7 @@ def budgeted(evaluation: Evaluation, budget: float | None) -> Evaluation:
     [
         (100.0, "a month above** the budget of $100.", "1. Raise the budget from $100 to $"),
         (1e6, "a month below the budget of $1,000,000.", ""),
-        (None, "No budget is written in `secondsite.yaml`.", "1. Write a budget into `secondsite.yaml`"),
+        (None, "`secondsite.yaml` has no budget.", "1. Write a budget into `secondsite.yaml`"),
     ],
 )
 def test_the_bill_is_held_against_the_budget(

@@ -149,7 +149,7 @@ async def test_a_refresh_ends_when_the_operator_says_so_and_not_when_it_was_aske
         expected = await places.reference(KEY)
         assert expected == {"api-secrets": SAME}
         assert await places.fingerprints("us-west-2", KEY) != expected
-        with pytest.raises(MachineError, match="nobody acted on it"):
+        with pytest.raises(MachineError, match="no controller acted on it"):
             await places.refresh("us-west-2", ["api-secrets"])
         with ThreadPoolExecutor(1) as pool:
             acting = pool.submit(_operator, kube, cluster.put, VALUES)

@@ -88,7 +88,7 @@ def test_what_is_not_said_is_named(
     for name in (KEY, "VAULT_ADDR", "VAULT_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     for operate, named in (
-        ("", "nobody said how secrets are compared"),
+        ("", "no method to compare secrets is configured"),
         ("\noperate:\n  secrets: {reference: kube}\n", f"operate.places.{HOME}.kube"),
         ("\noperate:\n  secrets: {reference: recorded}\n", f"env:{KEY} is not set"),
         ("\noperate:\n  secrets: {reference: vault}\n", "env:VAULT_ADDR is not set"),

@@ -124,7 +124,7 @@ async def test_a_fence_is_refused_where_no_rule_could_tell_writers_from_us(tmp_p
 
         other = Valkey.from_url(pair.place(pair.primary).url, client_name="the-app")
         await other.ping()
-        with pytest.raises(StoreRefusedError, match="as we are"):
+        with pytest.raises(StoreRefusedError, match="as this session is"):
             await pair.server(pair.primary).fence()
         await other.aclose()
         assert not (await pair.server(pair.primary).look()).fenced
@@ -152,7 +152,7 @@ async def test_what_only_the_old_primary_has_is_saved_and_its_following_says_wha
         with pytest.raises(InputError, match="salvaged before"):
             await salvage_keys(old.place, new.place, folder)
         code, words = await _verb(pair, capsys, "follow")
-        assert (code, "bytes of its log that nobody else had" in words) == (0, True)
+        assert (code, "bytes of its log that no other server had" in words) == (0, True)
         assert await pair.keys(pair.primary) == {"a", "changed", "c"}
         assert (await _verb(pair, capsys, "caught-up"))[0] == 0
         assert saved.file is not None
@@ -174,7 +174,7 @@ async def test_by_hand_nobody_accuses_keys_that_only_the_new_primary_changed(
         async with pair.place(pair.replica, "app").open() as session:
             await session.ask("SET", "changed", "later")
         code, words = await _verb(pair, capsys, "salvage", "--folder", str(tmp_path / "saved"))
-        assert (code, words) == (0, "no key is only there\n")
+        assert (code, words) == (0, "no key exists only there\n")
         await pair.write(pair.primary, "only there")
         code, words = await _verb(pair, capsys, "salvage", "--folder", str(tmp_path / "saved"))
         assert (code, "1 key only there" in words, "1 key with another content" in words) == (1, True, True)

@@ -240,7 +240,7 @@ def test_a_record_that_is_changed_waits_for_the_control_plane_only_where_the_reg
 
     east, west = kit.home, kit.second
     assert change(east, west, Fault.REGION).duration.quantile(0.5) > 3600
-    assert change(east, west, Fault.CONTROL_PLANE).duration.name == "change.dns", "the wait before it is there already"
+    assert change(east, west, Fault.CONTROL_PLANE).duration.name == "change.dns", "the wait before it exists already"
     assert change(east, west, Fault.GRAY).duration.name == "change.dns", "its control plane still answers"
     assert change(west, east, Fault.REGION).duration.name == "change.dns"
     back = failback(lay_out(WARM_LEAF, kit), kit)
@@ -318,13 +318,13 @@ def test_an_escalated_zone_leads_to_the_second_region(kit: Kit) -> None:
     "strategy", [strategy for strategy in STRATEGIES if strategy is not BASELINE and "witness" not in strategy.id]
 )
 def test_a_second_region_is_asked_for_by_its_key(strategy: Strategy, kit: Kit) -> None:
-    with pytest.raises(InputError, match=r"secondsite\.yaml: no second region is named.*add `second: "):
+    with pytest.raises(InputError, match=r"secondsite\.yaml: no second region is configured.*add `second: "):
         lay_out(strategy, _on(kit, lambda system: evolve(system, second=None, third=None)))
 
 
 @pytest.mark.parametrize("link", [Link.STRETCH, Link.SUPERCLUSTER_MIRROR_WITNESS])
 def test_a_third_region_is_asked_for_by_its_key(link: Link, kit: Kit) -> None:
-    with pytest.raises(InputError, match=r"no third region is named.*add `third: "):
+    with pytest.raises(InputError, match=r"no third region is configured.*add `third: "):
         lay_out(Strategy(Pattern.WARM_STANDBY, link), _on(kit, lambda system: evolve(system, third=None)))
 
 
@@ -332,7 +332,7 @@ def test_the_baseline_needs_no_second_region(kit: Kit) -> None:
     alone = _on(kit, lambda system: evolve(system, second=None, third=None))
     deployment = lay_out(BASELINE, alone)
     assert len(deployment.sites) == 1
-    assert _blocked(deployment, alone) == ["there is no second region: wait until the provider brings this one back"]
+    assert _blocked(deployment, alone) == ["no second region: wait until the provider restores this one"]
 
 
 def test_preparing_makes_buffers_durable_and_secrets_present(kit: Kit) -> None:

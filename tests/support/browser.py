@@ -106,5 +106,5 @@ def browser_tool(name: str, root: Path) -> Path:
     """A script that tests run inside the browser. Skips the test where it was not fetched; fails it in CI."""
     found = root / "build" / "browser" / f"{name}.js"
     if not found.is_file():
-        missing(f"{found} is not there; fetch it with `python script/browser_tools.py` (needs npm)")
+        missing(f"{found} does not exist; fetch it with `python script/browser_tools.py` (needs npm)")
     return found

@@ -124,7 +124,7 @@ class FuzzChild:
         deadline = time.monotonic() + wait_s
         ready, _, _ = select.select([self._pipe], [], [], max(0.0, deadline - time.monotonic()))
         if not ready:
-            return f"it said nothing for {wait_s:g} s and was killed"
+            return f"no output for {wait_s:g} s and was killed"
         part = os.read(self._pipe, 65536)
         if not part:
             return f"it ended ({self._ended()})"

@@ -219,7 +219,7 @@ class LivingWorld(FakeWorld):
 
     def check_somebody_writes(self) -> None:
         nobody = [family.name for family in self.ways_of if not self.takers(family)]
-        assert not nobody, f"nobody takes writes of {nobody}"
+        assert not nobody, f"no region accepts writes of {nobody}"
 
     def configured(self) -> Any:
         """What operating changes, of all regions."""

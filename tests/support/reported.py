@@ -54,4 +54,4 @@ BREACHED = drilled(
 def read(folder: Path) -> DrillTimeline:
     if folder.name.startswith("one"):
         return SEEN
-    raise InputError.at(str(folder), "is no evidence folder", "name another")
+    raise InputError.at(str(folder), "is not an evidence folder", "name another")

@@ -29,7 +29,7 @@ STEPS = (
     LastStep("detect", "health checks fail", "done"),
     LastStep("fence", "nobody writes in us-east-1", "done"),
     LastStep("promote-streams", "EVENTS and 2 more take writes in us-west-2", "interrupted"),
-    LastStep("promote-stores", "postgres is promoted", "waiting", "this is done by hand: promote postgres"),
+    LastStep("promote-stores", "postgres is promoted", "waiting", "manual step: promote postgres"),
     LastStep("change-traffic", "the record leads to us-west-2"),
 )
 OPEN = LastOperation("failover-3f9a", 2.0, True, True, "watch west on vm acts; heard 2 s ago", "watch west", STEPS)

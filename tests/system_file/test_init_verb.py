@@ -100,7 +100,7 @@ def test_places_are_told_relative_to_the_file(folder: Path, monkeypatch: pytest.
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
-    [([], "nothing to read"), (["nowhere"], "nowhere"), (["manifests", "--file", "manifests"], "is a folder")],
+    [([], "no input is given"), (["nowhere"], "nowhere"), (["manifests", "--file", "manifests"], "is a folder")],
 )
 def test_wrong_usage(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], told: str) -> None:
     assert run(["init", *arguments]) == 2

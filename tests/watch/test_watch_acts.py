@@ -101,13 +101,13 @@ async def test_gray_is_asked_with_what_was_seen_and_begun_when_approved() -> Non
 async def test_an_approval_of_something_else_begins_nothing() -> None:
     one = Watched.of()
     await one.well()
-    with pytest.raises(InputError, match="nothing is asked"):
+    with pytest.raises(InputError, match="no approval is requested"):
         one.watch.approve(Approval("x", "y"))
     await one.pass_s(10, dict.fromkeys(("east", "west", "office"), API_DEAD))
     ask = one.watch.ask
     assert ask is not None
     for wrong in (Approval("other", ask.plan), Approval(ask.id, "another plan"), Approval(ask.id, "")):
-        with pytest.raises(InputError, match="is asked now"):
+        with pytest.raises(InputError, match="is requested now"):
             one.watch.approve(wrong)
     assert one.hands.begun == []
 
@@ -139,7 +139,7 @@ async def test_the_question_is_another_one_when_the_plan_is() -> None:
     await one.pass_s(31, says)
     assert one.watch.ask.id != first.id
     assert one.kinds == ["asks", "asks"]
-    with pytest.raises(InputError, match="is asked now"):
+    with pytest.raises(InputError, match="is requested now"):
         one.watch.approve(Approval(first.id, first.plan))
 
 

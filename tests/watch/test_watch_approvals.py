@@ -119,13 +119,13 @@ def test_the_verb_approves_what_is_asked(asks: Watched, keys: Path, capsys: pyte
         assert ask.plan in shown
         words = ["watch", "approve", "--at", at, "--ask", ask.id, "--plan", ask.plan]
         assert run([*words, "--key", str(keys / "eve")]) == 2
-        assert "no approver's" in capsys.readouterr().err
+        assert "does not belong to an approver" in capsys.readouterr().err
         assert asks.hands.begun == []
         assert run([*words[:-1], "another", "--key", str(keys / "kim")]) == 2
-        assert "is asked now" in capsys.readouterr().err
+        assert "is requested now" in capsys.readouterr().err
         assert run([*words, "--key", str(keys / "kim"), "--allow", "unfenced"]) == 0
         assert run([*words, "--key", str(keys / "kim")]) == 2
-        assert "nothing is asked" in capsys.readouterr().err
+        assert "no approval is requested" in capsys.readouterr().err
     assert [begun[1:] for begun in asks.hands.begun] == [(ask.plan, frozenset({"unfenced"}))]
     assert any("approved by kim" in line for line in asks.log)
 
@@ -174,7 +174,7 @@ def test_what_it_knows_is_plain_data_and_metrics(asks: Watched) -> None:
 
 def test_nobody_answers_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["watch", "status", "--at", "http://127.0.0.1:1"]) == 4
-    assert "does not answer" in capsys.readouterr().err
+    assert "no answer from the watch" in capsys.readouterr().err
 
 
 def test_an_old_question_is_not_answered(asks: Watched) -> None:

@@ -83,7 +83,7 @@ async def _is_failed_over(one: WatchedLab, lab: Lab) -> None:
     await until(somebody, "the failover is done", 60)
     assert sum([await each() for each in done]) == 1
     await asyncio.sleep(3)
-    acted = [name for name in ("first", "second") if "begins the failover" in lab.supervisor.log_tail(name)]
+    acted = [name for name in ("first", "second") if "starts the failover" in lab.supervisor.log_tail(name)]
     journals = [path for name in acted if (path := _journal(lab, name)).exists() and path.stat().st_size]
     assert len(journals) == 1
     entries = read_journal(journals[0])

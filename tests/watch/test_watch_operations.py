@@ -133,7 +133,7 @@ def test_nothing_is_begun_without_the_lease(machines: Machines, monkeypatch: pyt
     async def run() -> None:
         machines.pair.kill(HOME)
         monkeypatch.setattr(Lease, "__aenter__", not_had)
-        with pytest.raises(MachineError, match="the lease cannot be had"):
+        with pytest.raises(MachineError, match="the lease could not be acquired"):
             await machines.operations("first").begin(Fault.REGION, FIRST, "")
         assert await machines.operations("second").last() is None
 

@@ -38,11 +38,14 @@ def text(browser: Browser) -> str:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("well", ("us-east-1 serves, nothing is wrong", "region: yes", "api/region", "unproven")),
-        ("asks", ("A person is asked", "api silent", "unfenced: us-east-1 cannot be reached", "Nobody can lift it")),
+        ("well", ("us-east-1 serves, no fault is seen", "region: yes", "api/region", "unproven")),
+        (
+            "asks",
+            ("Approval is requested", "api silent", "unfenced: us-east-1 cannot be reached", "Nobody can lift it"),
+        ),
         (
             "acts",
-            ("Under way: failover-3f9a", "running", "this is done by hand", "to come", "no answer (Conn"),
+            ("Under way: failover-3f9a", "running", "manual step", "to come", "no answer (Conn"),
         ),
         ("behind", ("could not run now (region)", "EVENTS is 912 messages behind")),
         ("over", ("was failed over", "2.0 h since its last word")),

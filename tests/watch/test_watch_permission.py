@@ -29,10 +29,10 @@ def test_nothing_is_begun_for_nothing() -> None:
 @pytest.mark.parametrize(
     ("one", "now", "why"),
     [
-        (GRAY, NOW, "gray is not decided"),
-        (LOST, evolve(NOW, decide=frozenset()), "region is not decided"),
-        (LOST, evolve(NOW, by_person=True), "trigger is a person"),
-        (evolve(LOST, lived=False), NOW, "never saw"),
+        (GRAY, NOW, "gray needs approval"),
+        (LOST, evolve(NOW, decide=frozenset()), "region needs approval"),
+        (LOST, evolve(NOW, by_person=True), "starts only when a person"),
+        (evolve(LOST, lived=False), NOW, "has never seen"),
         (LOST, evolve(NOW, maintenance_s=60.0), "maintenance"),
         (LOST, evolve(NOW, journal_known=False), "journal"),
         (LOST, evolve(NOW, last=FAILED_BACK), "second one within 3600 s"),
@@ -58,7 +58,7 @@ def test_the_block_ends() -> None:
         ),
         (LOST, evolve(NOW, last=LastOperation("failover", 9e9, is_open=False, is_failover=True))),
     ],
-    ids=["a standby", "an operation is under way", "it was failed over already"],
+    ids=["a standby", "an operation is in progress", "it was failed over already"],
 )
 def test_nobody_is_asked_for_what_cannot_be_done(one: RegionJudgement, now: Circumstances) -> None:
     answer = permission(one, now)

@@ -74,7 +74,7 @@ async def later(chain: Chain, keys: Keys, stream: str, sequence: int) -> AsyncIt
     if life is None:
         what = f"no message {sequence} of {stream} was shipped"
         raise InputError.at(
-            chain.store.shown, what, "see secondsite archive verify: it says how far the archive reaches"
+            chain.store.shown, what, "`secondsite archive verify` shows the period that the archive covers"
         )
     wanted = [segment for segment in catalogue.of(life) if segment.last_seq > sequence]
     async for _, plain in Segments(chain.store, keys).each(wanted):

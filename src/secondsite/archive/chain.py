@@ -120,7 +120,7 @@ class Chain:
             for linked in await self._some(ahead):
                 if linked.checkpoint.previous != previous:
                     place = self.store.url(index_key(linked.checkpoint.number))
-                    raise damaged(place, "it does not follow the checkpoint before it: one of the two was replaced")
+                    raise damaged(place, "it does not match the previous checkpoint: one of the two was replaced")
                 previous = linked.sha256
                 yield linked
                 number = linked.checkpoint.number + 1
@@ -166,14 +166,14 @@ class Chain:
         if cannot_be := flaw(record):
             raise damaged(self.store.url(key), f"it was written so: {cannot_be}")
         if why := self.trust.distrust(record):
-            remedy = "name who signed it with --signer, or take it as it is with --allow unsigned"
-            raise InputError.at(self.store.url(key), f"this archive is refused from here on: {why}", remedy)
+            remedy = "give the signer's key with --signer, or accept it with --allow unsigned"
+            raise InputError.at(self.store.url(key), f"this archive is rejected from here on: {why}", remedy)
 
     async def _read(self, key: str, limit_bytes: int = 64 * 1024**2) -> bytes:
         try:
             return await self.store.read(key, limit_bytes)
         except ObjectMissingError:
-            raise damaged(self.store.url(key), "missing: there is no such object") from None
+            raise damaged(self.store.url(key), "missing: no such object") from None
         except ObjectTooLargeError:
             raise damaged(self.store.url(key), "corrupted: it is too large") from None
 

@@ -2,7 +2,7 @@
 
 A base says everything up to a checkpoint, so what lies before it is read only for moments that are older. Nothing is
 deleted that the newest base, the checkpoints after it, or a kept moment needs; and what a base has made needless goes
-with the base after it, so that a restore which has begun comes to its end.
+with the base after it, so that a restore which has begun completes.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import aclosing, contextmanager
+from functools import partial
+from typing import Any, TypeVar
 
 from attrs import field, frozen
 
@@ -14,7 +15,7 @@ from secondsite.archive.entries import rfc3339
 from secondsite.archive.limits import dropped_by_limits
 from secondsite.archive.moment import StandingStream
 from secondsite.archive.records import ArchiveSegment, damaged
-from secondsite.archive.sealed import SealError, stored_bytes, unseal
+from secondsite.archive.sealed import SealError, stored_bytes, unseal, unsealed
 from secondsite.archive.spans import Span, Walker, joined, within
 from secondsite.backup.archive import MAGIC, ArchiveError, entry, heads
 from secondsite.backup.codec import Keys
@@ -26,16 +27,20 @@ from secondsite.objects.store import ObjectStorage
 _S2_HEAD = bytes((STREAM_HEAD,)) + len(S2_MAGIC).to_bytes(3, "little") + S2_MAGIC
 _END = entry(b"", 0, 0, b"", b"")
 _READ_AHEAD = 2
+_PIECES_AHEAD = 3
 Change = Callable[[ArchiveSegment, bytes], bytes]
+T = TypeVar("T")
 
 
 @contextmanager
 def as_damage(place: str) -> Iterator[None]:
-    """What breaks its own rules there is DamagedArchiveError."""
+    """What breaks its own rules there, or cannot be opened, is DamagedArchiveError."""
     try:
         yield
     except ArchiveError as error:
         raise damaged(place, f"it was written so: {error}") from None
+    except SealError as error:
+        raise damaged(place, f"corrupted, or of another key: {error}") from None
 
 
 @frozen
@@ -48,11 +53,17 @@ class Segments:
     async def plain(self, segment: ArchiveSegment, change: Change = lambda _, plain: plain) -> bytes:
         """Its entries, changed in the thread that opens them. Raises DamagedArchiveError."""
         data = await stored_bytes(self.store, segment)
-        try:
-            with as_damage(self.store.url(segment.key)):
-                return await asyncio.to_thread(lambda: change(segment, unseal(data, segment.codecs, self.keys)))
-        except SealError as error:
-            raise damaged(self.store.url(segment.key), f"corrupted, or of another key: {error}") from None
+        with as_damage(self.store.url(segment.key)):
+            return await asyncio.to_thread(lambda: change(segment, unseal(data, segment.codecs, self.keys)))
+
+    async def pieces(
+        self, segment: ArchiveSegment, data: bytes, change: Callable[[bytes], bytes]
+    ) -> AsyncIterator[bytes]:
+        """Of what is stored of a segment, its entries in the order of their bytes, each piece changed in a thread."""
+        opened = unsealed(data, segment.codecs, self.keys)
+        with as_damage(self.store.url(segment.key)):
+            while piece := await asyncio.to_thread(lambda: change(plain) if (plain := next(opened, b"")) else b""):
+                yield piece
 
     async def times(self, segment: ArchiveSegment) -> list[tuple[int, int]]:
         """Sequence and time in ns of each message. Raises DamagedArchiveError."""
@@ -64,20 +75,58 @@ class Segments:
         self, segments: Iterable[ArchiveSegment], change: Change = lambda _, plain: plain
     ) -> AsyncIterator[tuple[ArchiveSegment, bytes]]:
         """All of them in their order, read and changed a little ahead."""
-        ahead: list[tuple[ArchiveSegment, asyncio.Task[bytes]]] = []
-        rest = iter(segments)
+        async with aclosing(_ahead(segments, partial(self.plain, change=change))) as opened:  # type: ignore[type-var] # an async generator
+            async for item in opened:
+                yield item
+
+    async def stored(self, segments: Iterable[ArchiveSegment]) -> AsyncIterator[tuple[ArchiveSegment, bytes]]:
+        """All of them as they are stored, compared with their checksums, read a little ahead."""
+        async with aclosing(_ahead(segments, partial(stored_bytes, self.store))) as read:  # type: ignore[type-var] # an async generator
+            async for item in read:
+                yield item
+
+
+async def _ahead(
+    segments: Iterable[ArchiveSegment], read: Callable[[ArchiveSegment], Coroutine[Any, Any, T]]
+) -> AsyncIterator[tuple[ArchiveSegment, T]]:
+    ahead: list[tuple[ArchiveSegment, asyncio.Task[T]]] = []
+    rest = iter(segments)
+    try:
+        while True:
+            while len(ahead) < _READ_AHEAD and (segment := next(rest, None)):
+                ahead.append((segment, asyncio.create_task(read(segment))))
+            if not ahead:
+                return
+            first, task = ahead.pop(0)
+            yield first, await task
+    finally:
+        for _, task in ahead:
+            task.cancel()
+        await asyncio.gather(*(task for _, task in ahead), return_exceptions=True)
+
+
+async def _prepared(source: AsyncIterator[T], count: int) -> AsyncIterator[T]:
+    """The same items; up to so many are made before they are asked for. Raises what the source raises."""
+    made: asyncio.Queue[T | None] = asyncio.Queue(count)
+
+    async def make() -> None:
         try:
-            while True:
-                while len(ahead) < _READ_AHEAD and (segment := next(rest, None)):
-                    ahead.append((segment, asyncio.create_task(self.plain(segment, change))))
-                if not ahead:
-                    return
-                first, task = ahead.pop(0)
-                yield first, await task
-        finally:
-            for _, task in ahead:
-                task.cancel()
-            await asyncio.gather(*(task for _, task in ahead), return_exceptions=True)
+            async with aclosing(source) as items:  # type: ignore[type-var] # an async generator
+                async for item in items:
+                    await made.put(item)
+        except Exception:
+            await made.put(None)
+            raise
+        await made.put(None)
+
+    making = asyncio.create_task(make())
+    try:
+        while (item := await made.get()) is not None:
+            yield item
+        await making
+    finally:
+        making.cancel()
+        await asyncio.gather(making, return_exceptions=True)
 
 
 @frozen
@@ -142,10 +191,25 @@ class StreamCut:
     async def archive(self, reads: Segments) -> AsyncIterator[bytes]:
         """What STREAM.RESTORE of 2.15 takes. Raises DamagedArchiveError."""
         yield _S2_HEAD + blocks(MAGIC + self._head())
-        wanted = [part for part in self.segments if part.last_seq >= self.first and part.first_seq <= self.last]
-        async for _, chunks in reads.each(wanted, lambda segment, plain: blocks(self.kept(segment, plain))):
-            yield chunks
+        async with aclosing(_prepared(self._framed(reads), _PIECES_AHEAD)) as pieces:  # type: ignore[type-var] # an async generator
+            async for piece in pieces:
+                yield piece
         yield blocks(_END)
+
+    async def _framed(self, reads: Segments) -> AsyncIterator[bytes]:
+        """A segment that is wanted whole goes through piece by piece, and nobody looks at its entries."""
+        wanted = [part for part in self.segments if part.last_seq >= self.first and part.first_seq <= self.last]
+        async with aclosing(reads.stored(wanted)) as stored:  # type: ignore[type-var] # an async generator
+            async for segment, data in stored:
+                if self._whole(segment):
+                    async for piece in reads.pieces(segment, data, blocks):
+                        yield piece
+                    continue
+                with as_damage(reads.store.url(segment.key)):
+                    yield await asyncio.to_thread(self._part, segment, data, reads.keys)
+
+    def _part(self, segment: ArchiveSegment, data: bytes, keys: Keys) -> bytes:
+        return blocks(self.kept(segment, unseal(data, segment.codecs, keys)))
 
     def _head(self) -> bytes:
         out = [entry(b"state.json", self.last_ns, 0, b"", json.dumps(self.state).encode())]

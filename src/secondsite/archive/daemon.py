@@ -81,7 +81,7 @@ class ArchiveDaemon:
     _behind_since: float = field(factory=time.monotonic)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until ``stop``; a checkpoint under way comes to its end first."""
+        """Until ``stop``; a checkpoint under way completes first."""
         while not stop.is_set():
             try:
                 await self._session(stop)

@@ -18,7 +18,7 @@ from secondsite.model.errors import InputError
 
 INDEX_SCHEMA = "secondsite/archive-index/1"
 BASE_SCHEMA = "secondsite/archive-base/1"
-_REMEDY = "restore a moment before it, and look who writes to this store"
+_REMEDY = "restore a moment before it, and check who writes to this store"
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pyrage
 from backports import zstd
@@ -17,6 +17,7 @@ from secondsite.objects.store import ObjectStorage
 
 LEVEL = 3
 MAX_PLAIN_BYTES = 256 * 1024**2
+PIECE_BYTES = 4 * 1024**2
 
 
 class SealError(ValueError):
@@ -50,6 +51,25 @@ def unseal(data: bytes, codecs: Sequence[str], keys: Keys) -> bytes:
     return data
 
 
+def unsealed(data: bytes, codecs: Sequence[str], keys: Keys) -> Iterator[bytes]:
+    """The same, piece by piece. Raises SealError, at the latest at its end."""
+    if codecs[:1] != (ZSTD,):
+        yield unseal(data, codecs, keys)
+        return
+    packed = unseal(data, codecs[1:], keys)
+    opened, left = zstd.ZstdDecompressor(), MAX_PLAIN_BYTES
+    try:
+        piece = opened.decompress(packed, PIECE_BYTES)
+        while piece and left >= 0:
+            left -= len(piece)
+            yield piece
+            piece = b"" if opened.eof else opened.decompress(b"", PIECE_BYTES)
+    except zstd.ZstdError as error:
+        raise SealError(str(error)[:200]) from None
+    if not opened.eof or opened.unused_data or left < 0:
+        raise SealError("it is cut short, or too large")
+
+
 def _decrypted(data: bytes, keys: Keys) -> bytes:
     opened: bytes = pyrage.decrypt(data, list(keys.identities))
     return opened
@@ -59,12 +79,12 @@ def _unpacked(data: bytes) -> bytes:
     opened = zstd.ZstdDecompressor()
     plain = opened.decompress(data, MAX_PLAIN_BYTES)
     if not opened.eof or opened.unused_data:
-        raise EOFError("it is cut short, or too large")
+        raise EOFError("it is truncated, or too large")
     return plain
 
 
 def _reason(text: str) -> str:
-    return "none of the identities opens it" if "matching keys" in text.lower() else text[:200]
+    return "none of the given identities decrypts it" if "matching keys" in text.lower() else text[:200]
 
 
 def seal_text(plain: bytes, keys: Keys) -> str:
@@ -91,7 +111,7 @@ async def stored_bytes(store: ObjectStorage, segment: ArchiveSegment) -> bytes:
     try:
         data = await store.read(segment.key, segment.size_bytes)
     except ObjectMissingError:
-        raise damaged(place, "missing: there is no such object") from None
+        raise damaged(place, "missing: no such object") from None
     except ObjectTooLargeError:
         raise damaged(place, f"corrupted: it is larger than the {segment.size_bytes} bytes that were written") from None
     if len(data) < segment.size_bytes:

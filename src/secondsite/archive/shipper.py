@@ -83,7 +83,7 @@ class Shipper:
         if self.head and (self.head.cluster, self.head.domain) != (cluster, domain):
             of = f"cluster {self.head.cluster or '(none)'}, domain {self.head.domain or '(none)'}"
             what = f"this is the archive of {of}; connected to {cluster or '(none)'}, {domain or '(none)'}"
-            raise InputError.at(self.store.shown, what, "give each cluster an archive of its own: another prefix")
+            raise InputError.at(self.store.shown, what, "give each cluster its own archive, with another prefix")
 
     async def once(self, jetstream: JetStream, domain: str) -> Shipped:
         """Raises BeatenError, or MachineError where nothing could be looked at; the next one may go better."""
@@ -107,7 +107,7 @@ class Shipper:
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
         if jetstream.connection.client.is_closed:
-            raise MachineError.at(jetstream.shown, "the connection closed", "look whether the server runs")
+            raise MachineError.at(jetstream.shown, "the connection closed", "check whether the server is running")
         at_ns = min((stream.at_ns for stream in streams.values() if stream.at_ns), default=at_ns)
         failed = tuple(sorted({*missing, *under.failed}))
         if under.streams or gone or time.monotonic() - self._written_s >= self.plan.heartbeat_s:
@@ -207,7 +207,7 @@ class Shipper:
         if created == info.created and not why and number != "0":
             return known
         if why:
-            self.plan.report(f"{info.name} {why}; what was shipped stays, and it is shipped anew")
+            self.plan.report(f"{info.name} {why}; shipped data is kept, and it is shipped again")
         await known.close_tail()
         known = self._known[info.name] = ShippedStream(f"{created}#{int(number) + 1}", 0)
         return known
@@ -281,7 +281,7 @@ class Shipper:
             await create_same(self.store, index_key(under.number), data)
         except ObjectExistsError:
             raise BeatenError.at(
-                self.store.url(index_key(under.number)), "another archiver was faster", "it goes on from there"
+                self.store.url(index_key(under.number)), "another archiver was faster", "it continues from there"
             ) from None
         self._number, self._sha256 = under.number, hashlib.sha256(data).hexdigest()
         self._written_s, self.checkpoints_since_base = time.monotonic(), self.checkpoints_since_base + 1
@@ -295,7 +295,7 @@ class Shipper:
         for segment in sent:
             if there.get(segment.key) != segment.size_bytes:
                 what = f"holds {there.get(segment.key)} bytes where {segment.size_bytes} were written"
-                raise MachineError.at(self.store.url(segment.key), what, "look who else writes to this store")
+                raise MachineError.at(self.store.url(segment.key), what, "check who else writes to this store")
 
     async def close(self) -> None:
         """The consumers that were read by go."""

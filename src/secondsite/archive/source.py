@@ -44,7 +44,7 @@ class Asked:
         if self.at_sequence is None:
             return Wanted(self.at)
         if self.at or self.backup:
-            raise InputError.at("--at-sequence", "is a moment of its own", "leave out --at and --backup")
+            raise InputError.at("--at-sequence", "excludes the other two", "omit --at and --backup")
         name, _, number = self.at_sequence.rpartition("=")
         if not name or not number.isdigit():
             raise InputError.at("--at-sequence", f"{self.at_sequence!r} is not STREAM=N", "such as ORDERS=1042")
@@ -58,8 +58,8 @@ async def choose_source(store: ObjectStorage, keys: Keys, trust: Trust, asked: A
     chain = None if asked.backup else await _archive(store, trust)
     if chain is None:
         if asked.at_sequence:
-            remedy = "see secondsite archive; a backup has no moments between: leave the option out"
-            raise InputError.at(store.shown, "there is no archive", remedy)
+            remedy = "omit the option: a backup has only one point in time, unlike an archive"
+            raise InputError.at(store.shown, "no archive found", remedy)
         return await _backup(store, keys, trust, asked)
     try:
         archived = await travel(chain, keys, wanted, asked.streams)

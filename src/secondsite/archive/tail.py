@@ -33,7 +33,7 @@ SILENCE_S = 5.0
 WINDOW = 64
 _EMPTY_BATCHES = 3
 _TAKEN = (10013, 10148)
-"""A consumer of that name, and of that name with another configuration, is there already."""
+"""A consumer of that name, and of that name with another configuration, exists already."""
 
 
 class TailCutError(MachineError):
@@ -87,7 +87,7 @@ class Tail:
                     break
                 self.through = max(self.through, upto)
             elif not self._in_batch and (empty := empty + 1) > _EMPTY_BATCHES:
-                raise _cut(self.jetstream, self.stream, "it is said to have more, and nothing comes")
+                raise _cut(self.jetstream, self.stream, "it should have more, but nothing arrives")
         if self._run.messages:
             run, self._run = self._run, EntryRun()
             yield run
@@ -253,5 +253,5 @@ async def time_of(jetstream: JetStream, stream: str, sequence: int) -> int | Non
 
 
 def _cut(jetstream: JetStream, stream: str, why: str) -> Exception:
-    remedy = "look whether the stream's leader was lost; it is tried again"
+    remedy = "check whether the stream lost its leader; it will be retried"
     return TailCutError.at(jetstream.shown, f"reading {stream} was cut: {why}", remedy)

@@ -29,7 +29,7 @@ _NO_OBJECT = StoredObject("", 0, "")
 
 @frozen
 class Wanted:
-    """A moment, or the message with which it ends; neither is the newest moment."""
+    """A moment, or the message with which it ends; neither is the latest point in time."""
 
     at: datetime | None = None
     stream: str = ""
@@ -65,7 +65,9 @@ class _Read:
 async def travel(chain: Chain, keys: Keys, wanted: Wanted, streams: Sequence[str] = ()) -> ArchivedMoment:
     """Raises InputError for a moment that the archive does not hold, DamagedArchiveError for what is broken."""
     if chain.empty:
-        raise InputError.at(chain.store.shown, "there is no archive", "see secondsite archive; check the prefix")
+        raise InputError.at(
+            chain.store.shown, "no archive found", "check the prefix; `secondsite archive --to` starts an archive"
+        )
     reads = Segments(chain.store, keys)
     at_ns = int(wanted.at.timestamp() * 10**9) if wanted.at else None
     cut_life: Life | None = None
@@ -79,7 +81,7 @@ async def travel(chain: Chain, keys: Keys, wanted: Wanted, streams: Sequence[str
         _check_life(chain, standing, cut_life)
     unknown = [name for name in streams if name not in standing]
     if unknown:
-        what = f"at that moment the archive holds no stream {', '.join(unknown)}"
+        what = f"at that point in time the archive has no stream {', '.join(unknown)}"
         raise InputError.at("--stream", what, f"it holds {', '.join(sorted(standing)) or 'none'}")
     cuts = []
     for name, stream in sorted(standing.items()):
@@ -137,7 +139,9 @@ async def _moment_of(chain: Chain, keys: Keys, reads: Segments, wanted: Wanted) 
     life = catalogue.holding(wanted.stream, wanted.sequence)
     if life is None:
         what = f"no message {wanted.sequence} of {wanted.stream} was shipped"
-        raise InputError.at("--at-sequence", what, "see secondsite archive verify: it says how far the archive reaches")
+        raise InputError.at(
+            "--at-sequence", what, "`secondsite archive verify` shows the period that the archive covers"
+        )
     reached_ns = 0
     for segment in catalogue.of(life):
         if segment.first_seq > wanted.sequence:
@@ -153,8 +157,8 @@ async def _moment_of(chain: Chain, keys: Keys, reads: Segments, wanted: Wanted) 
 
 def _check_life(chain: Chain, standing: Mapping[str, StandingStream], life: Life) -> None:
     if life[0] not in standing or standing[life[0]].life != life:
-        what = f"{life[0]} was made anew since that message"
-        raise InputError.at(chain.store.shown, what, "give the moment as a time: --at")
+        what = f"{life[0]} was recreated since that message"
+        raise InputError.at(chain.store.shown, what, "give the point in time with --at")
 
 
 class BeforeArchiveError(InputError):
@@ -170,7 +174,7 @@ async def _before(chain: Chain, at_ns: int) -> Exception:
             first = linked.checkpoint.at_ns
             break
     begin = f"; it begins at {rfc3339(first)}" if first else ""
-    return BeforeArchiveError.at("--at", f"{rfc3339(at_ns)} is before the archive{begin}", "give a later moment")
+    return BeforeArchiveError.at("--at", f"{rfc3339(at_ns)} is before the archive{begin}", "give a later point in time")
 
 
 @frozen
@@ -207,7 +211,9 @@ class MomentReader(Reader):
             await self.diagnose(stored)
         except BrokenObjectError as broken:
             return broken
-        error = BrokenObjectError.at(self.store.shown, f"{damage}: {stored.key}: {why}", "restore another moment")
+        error = BrokenObjectError.at(
+            self.store.shown, f"{damage}: {stored.key}: {why}", "restore another point in time"
+        )
         assert isinstance(error, BrokenObjectError)  # noqa: S101 # `at` is typed by its base
         return error
 

@@ -165,7 +165,7 @@ def nats_streams_above_store(audited: Audited) -> Iterator[Finding]:
     id="nats-field-not-taken",
     severity=Severity.FATAL,
     title="A stream has settings that its servers do not take",
-    why="Older servers drop a field that they do not know in silence, or refuse the stream: it comes out another one.",
+    why="Older servers silently drop a field that they do not know, or refuse the stream.",
     source="nats-server 2.10.26 to 2.15.1, measured 2026-11: what each creates of a configuration",
     remedy="Run the release that takes it in every region, or remove the setting.",
 )

@@ -144,7 +144,7 @@ def _storage_watched(audited: Audited) -> bool:
     id="nats-mirror-discard-new",
     severity=Severity.HIGH,
     title="A mirror that stops when it is full",
-    why="With `discard: new` a full mirror takes nothing more, silently for whoever writes to the origin.",
+    why="With `discard: new` a full mirror stops copying, and writers to the origin are not told.",
     source=MEASURED,
     remedy="Use `discard: old` on the mirror, with limits no lower than the origin's.",
 )

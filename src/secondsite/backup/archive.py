@@ -22,6 +22,7 @@ MAX_ENTRY_BYTES = 128 * 1024**2
 # Name length, time, sequence, header size, payload size: five variable-length integers, found by one match.
 _HEAD = re.compile(rb"([\x80-\xff]*[\x00-\x7f])([\x80-\xff]*[\x00-\x7f])" + rb"([\x80-\xff]*[\x00-\x7f])" * 3)
 _MAX_HEAD_BYTES = 50
+_KNOWN = 65536
 
 
 class ArchiveError(ValueError):
@@ -36,6 +37,17 @@ class ArchivedMessage:
     raw: bytes
 
 
+@frozen
+class MessageRun:
+    """Messages side by side: ``raw`` are their entries, and the sequence of each divided by a width is ``index``."""
+
+    index: int
+    count: int
+    first: int
+    last: int
+    raw: memoryview
+
+
 class ArchiveReader:
     """Feed it the archive as stored by the server; it yields messages, and keeps ``state`` and ``consumers``."""
 
@@ -47,20 +59,41 @@ class ArchiveReader:
         self._rest = b""
         self._begun = False
         self._last = 0
-        self._numbers: dict[bytes, int] = {}
+        self._sizes, self._low, self._high = _Numbers(), _Numbers(), _Numbers()
 
     def feed(self, piece: bytes) -> Iterator[ArchivedMessage]:
         for block in self._blocks.feed(piece):
-            yield from self._parse(self._rest + block)
+            data = self._rest + block
+            for at, after, sequence in self._spans(data):
+                yield ArchivedMessage(sequence, data[at:after])
 
     def close(self) -> None:
         """Raises S2Error or ArchiveError when the end mark has not come."""
         self._blocks.close()
         if not self.ended:
-            raise ArchiveError("the archive is cut short: its end mark is missing")
+            raise ArchiveError("the archive is truncated: its end mark is missing")
 
-    def _parse(self, data: bytes) -> Iterator[ArchivedMessage]:
-        at, end, number = 0, len(data), self._number
+    def runs(self, piece: bytes, width: int, upto: int | None = None) -> Iterator[MessageRun]:
+        """The same messages, as many at once as lie side by side and have one index; none after ``upto``."""
+        for block in self._blocks.feed(piece):
+            data = self._rest + block
+            index, count, first, last, begin, end, limit = 0, 0, 0, 0, 0, 0, 0
+            for at, after, sequence in self._spans(data):
+                if upto is not None and sequence > upto:
+                    continue
+                if at != end or sequence >= limit:
+                    if count:
+                        yield MessageRun(index, count, first, last, memoryview(data)[begin:end])
+                    index, count, first, begin = sequence // width, 0, sequence, at
+                    limit = (index + 1) * width
+                count, last, end = count + 1, sequence, after
+            if count:
+                yield MessageRun(index, count, first, last, memoryview(data)[begin:end])
+
+    def _spans(self, data: bytes) -> Iterator[tuple[int, int, int]]:
+        """Begin, end and sequence of each message that is whole; the rest is kept for what comes next."""
+        at, end, size, low, high = 0, len(data), self._sizes, self._low, self._high
+        match, last = _HEAD.match, self._last
         if not self._begun:
             if end < len(MAGIC):
                 self._rest = data
@@ -69,26 +102,26 @@ class ArchiveReader:
                 raise ArchiveError("not a NATSARC1 archive")
             at, self._begun = len(MAGIC), True
         while at < end:
-            head = _HEAD.match(data, at)
+            head = match(data, at)
             if not head:
                 if end - at > _MAX_HEAD_BYTES:
                     raise ArchiveError("an entry without a readable head")
                 break
             names, times, sequences, headers, payloads = head.groups()
-            name_at = head.end()
-            body_at = name_at + number(names)
-            after = body_at + number(headers) + number(payloads)
-            if after - at > MAX_ENTRY_BYTES:
-                raise ArchiveError(f"an entry of {after - at} bytes")
+            after = head.end() + size[names] + size[headers] + size[payloads]
             if after > end:
+                if after - at > MAX_ENTRY_BYTES:
+                    raise ArchiveError(f"an entry of {after - at} bytes")
                 break
-            sequence = _decode(sequences)
+            sequence = low[sequences[:2]] | high[sequences[2:]] << 14
             if sequence:
-                if sequence <= self._last or not self.state:
-                    raise ArchiveError(f"message {sequence} stands after {self._last}")
-                self._last = sequence
-                yield ArchivedMessage(sequence, data[at:after])
+                if sequence <= last or not self.state:
+                    raise ArchiveError(f"message {sequence} stands after {last}")
+                last = self._last = sequence
+                yield at, after, sequence
             else:
+                name_at = head.end()
+                body_at = name_at + size[names]
                 self._special(data[name_at:body_at].decode(), data[body_at:after], times)
             at = after
         self._rest = data[at:]
@@ -103,14 +136,15 @@ class ArchiveReader:
         else:
             raise ArchiveError(f"an entry of unknown kind {name!r}")
 
-    def _number(self, encoded: bytes) -> int:
-        """Sizes repeat from message to message."""
-        known = self._numbers.get(encoded)
-        if known is None:
-            known = self._numbers[encoded] = _decode(encoded)
-            if len(self._numbers) > 65536:
-                self._numbers.clear()
-        return known
+
+class _Numbers(dict[bytes, int]):
+    """What bytes stand for: sizes, and halves of sequences, repeat from message to message."""
+
+    def __missing__(self, encoded: bytes) -> int:
+        if len(self) > _KNOWN:
+            self.clear()
+        value = self[encoded] = _decode(encoded)
+        return value
 
 
 def _decode(encoded: bytes) -> int:

@@ -67,7 +67,7 @@ def _identities(path: Path) -> list[Any]:
     except (OSError, UnicodeDecodeError, pyrage.IdentityError):
         identities = []
     if not identities:
-        raise InputError.at(str(path), "holds no age identity", "give a file as age-keygen writes it")
+        raise InputError.at(str(path), "holds no age identity", "give a file written by age-keygen")
     return identities
 
 
@@ -115,7 +115,7 @@ async def _decompressed(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     except (zstd.ZstdError, EOFError):
         raise CodecError("the zstd data is corrupt") from None
     if not decompressor.eof:
-        raise CodecError("the zstd data is cut short")
+        raise CodecError("the zstd data is truncated")
 
 
 def _encrypted(chunks: AsyncIterator[bytes], keys: Keys) -> AsyncIterator[bytes]:
@@ -145,7 +145,7 @@ async def _through(chunks: AsyncIterator[bytes], work: Callable[[_Source, _Sink]
 
 
 def _plain(text: str) -> str:
-    return "none of the identities opens it" if "matching keys" in text.lower() else f"age: {text}"
+    return "none of the given identities decrypts it" if "matching keys" in text.lower() else f"age: {text}"
 
 
 def _run(work: Callable[[_Source, _Sink], object], source: _Source, sink: _Sink) -> None:

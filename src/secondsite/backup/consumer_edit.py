@@ -67,7 +67,7 @@ async def edited(pieces: AsyncIterator[bytes], edit: ConsumerEdit, *, tar: bool)
             for out in _readable(editor.feed(chunk)):
                 yield out
     if rest:
-        raise ArchiveError("the archive is cut short")
+        raise ArchiveError("the archive is truncated")
     for out in _readable(editor.close()):
         yield out
 
@@ -79,7 +79,7 @@ def _readable(steps: Iterator[bytes]) -> Iterator[bytes]:
     except (ArchiveError, S2Error):
         raise
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, tarfile.TarError) as error:
-        raise ArchiveError(f"the archive holds what no server wrote ({type(error).__name__})") from None
+        raise ArchiveError(f"the archive contains invalid data ({type(error).__name__})") from None
 
 
 def _chunks(rest: bytearray) -> Iterator[_Chunk]:
@@ -116,7 +116,7 @@ class _HeadEditor:
 
     def close(self) -> Iterator[bytes]:
         if not self._done:
-            raise ArchiveError("the archive is cut short: its end mark is missing")
+            raise ArchiveError("the archive is truncated: its end mark is missing")
         yield from ()
 
     def _changed(self, data: bytes) -> bytes | None:
@@ -184,7 +184,7 @@ class _TarEditor:
 
     def close(self) -> Iterator[bytes]:
         if self._tail is None:
-            raise ArchiveError("the archive is cut short")
+            raise ArchiveError("the archive is truncated")
         yield blocks(self._consumers(bytes(self._tail)))
 
     def _consumers(self, tail: bytes) -> bytes:

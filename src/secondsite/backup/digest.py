@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from attrs import define, field, frozen
 
-from secondsite.backup.archive import ArchivedMessage
+from secondsite.backup.archive import ArchivedMessage, MessageRun
 
 RANGES = 1024
 MIN_RANGE = 1024
@@ -65,23 +65,27 @@ class Digester:
     _hash: hashlib._Hash = field(factory=hashlib.sha256)
 
     def add(self, messages: Iterable[ArchivedMessage]) -> None:
-        limit = (self._index + 1) * self.width
-        update, count = self._hash.update, self._count
         for message in messages:
-            if message.sequence >= limit:
-                self._count = count
-                self._next_range(message.sequence)
-                limit, update, count = (self._index + 1) * self.width, self._hash.update, 0
-            update(message.raw)
-            count += 1
-            self._last = message.sequence
-        self._count = count
+            self._open(message.sequence // self.width)
+            self._take(message.raw, 1, message.sequence, message.sequence)
 
-    def _next_range(self, sequence: int) -> None:
-        self._flush()
-        self._first = self._first or sequence
-        self._index = sequence // self.width
-        self._hash = hashlib.sha256()
+    def add_runs(self, runs_of_messages: Iterable[MessageRun]) -> None:
+        """The same, of a reader that was given this width."""
+        for run in runs_of_messages:
+            self._open(run.index)
+            self._take(run.raw, run.count, run.first, run.last)
+
+    def _open(self, index: int) -> None:
+        if index != self._index:
+            self._flush()
+            self._index = index
+            self._hash = hashlib.sha256()
+
+    def _take(self, raw: bytes | memoryview, count: int, first: int, last: int) -> None:
+        self._hash.update(raw)
+        self._first = self._first or first
+        self._count += count
+        self._last = last
 
     def _flush(self) -> None:
         if self._count:

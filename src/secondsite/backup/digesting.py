@@ -14,11 +14,12 @@ from attrs import frozen
 
 from secondsite.backup import digest_worker
 from secondsite.backup.digest import Digest
+from secondsite.backup.scheduled import ScheduledOnce
 from secondsite.backup.sourcing import Position
 
 SMALL_BYTES = 1024**2
 Source = Callable[[], AsyncIterator[bytes]]
-# Sequence, time in ns, checksum, and the time to live as its header says it.
+# Sequence, time in ns, checksum, and how long it stays: its time to live, or when it fires, as its header says it.
 Listed = tuple[int, int, str, str]
 
 
@@ -30,12 +31,13 @@ class DigestError(ValueError):
 class Digested:
     """What an archive holds. ``consumers`` are configuration and state; None where it does not tell.
 
-    ``positions`` is how far each source had come, where that was asked.
+    ``positions`` is how far each source had come, and ``schedules`` are those that fire once, where that was asked.
     """
 
     digest: Digest
     consumers: tuple[dict[str, Any], ...] | None
     positions: Mapping[Position, int] = {}
+    schedules: tuple[ScheduledOnce, ...] = ()
 
 
 @frozen
@@ -45,14 +47,17 @@ class Archived:
     source: Source
     tar_first: int | None = None
     sources: bool = False
+    schedules: bool = False
 
     async def digest(self, width: int, upto: int | None = None) -> Digested:
         """Raises DigestError, or what the source raises."""
-        answer = await self._ask({"width": width, "upto": upto, "only": None, "sources": self.sources})
+        noted = {"sources": self.sources, "schedules": self.schedules}
+        answer = await self._ask({"width": width, "upto": upto, "only": None, **noted})
         consumers = answer["consumers"]
         names = None if consumers is None else tuple(consumers)
         positions = {(name, pattern): last for name, pattern, last in answer["sources"]}
-        return Digested(cattrs.structure(answer["digest"], Digest), names, positions)
+        once = tuple((subject, at) for subject, at in answer["schedules"])
+        return Digested(cattrs.structure(answer["digest"], Digest), names, positions, once)
 
     async def listed(self, width: int, only: Iterable[int], upto: int | None = None) -> list[Listed]:
         """Each message of the ranges asked for. Raises as `digest` does."""

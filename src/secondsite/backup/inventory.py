@@ -174,19 +174,19 @@ async def choose_backup(
     if backup_id:
         manifest = await read_manifest(store, backup_id)
         if why := trust.distrust(manifest):
-            remedy = "name who signed it with --signer, or take it as it is with --allow unsigned"
-            raise InputError.at(store.url(manifest_key(backup_id)), f"this backup is refused: {why}", remedy)
+            remedy = "give the signer's key with --signer, or accept it with --allow unsigned"
+            raise InputError.at(store.url(manifest_key(backup_id)), f"this backup is rejected: {why}", remedy)
         return manifest
     inventory = await take_inventory(store, trust)
     chosen = next((entry for entry in inventory.entries if entry.usable and (at is None or entry.when <= at)), None)
     for entry in inventory.entries:
         if not entry.usable and (at is None or entry.when <= at) and (chosen is None or _newer(entry, chosen)):
-            report(f"passed over {entry.id}: {entry.why_not}")
+            report(f"skipped {entry.id}: {entry.why_not}")
     if chosen and chosen.usable:
         return chosen.usable
-    remedy = "see secondsite backup list; check the URL and the prefix"
+    remedy = "check the URL and the prefix; list backups with: secondsite backup list"
     if any(entry.distrust for entry in inventory.entries):
-        remedy = "name who signed it with --signer, or take it as it is with --allow unsigned"
+        remedy = "give the signer's key with --signer, or accept it with --allow unsigned"
     raise InputError.at(store.shown, _none(inventory, at), remedy)
 
 
@@ -212,11 +212,13 @@ def _and(parts: Iterable[str]) -> str:
 async def read_manifest(store: ObjectStorage, backup_id: str) -> BackupManifest:
     """Raises InputError for an id that is none, has no manifest or has a corrupt one."""
     if not is_id(backup_id):
-        raise InputError.at("--backup", f"{backup_id!r} is not the id of a backup", "see secondsite backup list")
+        raise InputError.at(
+            "--backup", f"{backup_id!r} is not the id of a backup", "list backups with: secondsite backup list"
+        )
     key = manifest_key(backup_id)
     try:
         data = await store.read(key)
     except ObjectMissingError:
-        what = f"there is no {MANIFEST}, so this is no backup"
-        raise InputError.at(store.url(key), what, "see secondsite backup list") from None
+        what = f"there is no {MANIFEST}, so this is not a backup"
+        raise InputError.at(store.url(key), what, "list backups with: secondsite backup list") from None
     return from_json(data, backup_id, store.url(key))

@@ -6,7 +6,7 @@
       streams/ORDERS/backup.json               configuration and state, as the nats command line writes them
       streams/ORDERS/stream.arc.s2             the snapshot, byte for byte (stream.tar.s2 from servers before 2.15)
       streams/ORDERS/consumers.json            consumers with their positions
-      manifest.json                            written last, on condition that it is not there
+      manifest.json                            written last, on condition that it is missing
       proofs/20261124T010000.250000Z.json      what `backup verify` found
       hold.json                                while there, no retention rule deletes this backup
     slots/20261123T172500Z.json                who took this run of a schedule

@@ -184,4 +184,4 @@ def _check_stream(stream: StreamBackup, backup_id: str) -> None:
 
 
 def _bad(place: str, what: str) -> Exception:
-    return InputError.at(place, what, "use another backup (secondsite backup list), and look who writes to this store")
+    return InputError.at(place, what, "use another backup (secondsite backup list), and check who writes to this store")

@@ -21,7 +21,7 @@ MAX_DOCUMENT_BYTES = 64 * 2**20
 
 Damage = Literal["missing", "truncated", "corrupted", "swapped", "wrong key"]
 
-_REMEDY = "use another backup (secondsite backup list), and look who writes to this store"
+_REMEDY = "use another backup (secondsite backup list), and check who writes to this store"
 
 
 class BrokenObjectError(MachineError):
@@ -72,7 +72,7 @@ class Reader:
             document = parse(bytes(content))
             check_document(file, document)
         except MisfitError as misfit:
-            raise self._broken(stored, "corrupted", f"it was written so, and is no {file}: {misfit}") from None
+            raise self._broken(stored, "corrupted", f"it was written that way, and is not a {file}: {misfit}") from None
         return document
 
     async def unreadable(self, stored: StoredObject, why: str, damage: Damage = "corrupted") -> BrokenObjectError:
@@ -91,7 +91,7 @@ class Reader:
                 digest.update(piece)
                 size += len(piece)
         except ObjectMissingError:
-            raise self._broken(stored, "missing", "there is no such object") from None
+            raise self._broken(stored, "missing", "no such object") from None
         if digest.hexdigest() == stored.sha256:
             return
         other = self._whose(digest.hexdigest())

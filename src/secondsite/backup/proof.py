@@ -1,7 +1,7 @@
 """Whether a restored stream is what was backed up, decided from two digests, and what is missing if not.
 
 A message that is absent because its age limit or its own time to live has passed is *expired*: the server drops it
-again as soon as it is restored, and no restore can keep it.
+again as soon as it is restored, and no restore can keep it. So is a scheduled message that was due: it fires, and goes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from attrs import frozen
 
 from secondsite.backup.digest import Digest, differing, runs
 from secondsite.backup.digesting import Archived, DigestError, Listed
+from secondsite.backup.scheduled import is_due
 from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.snapshot import open_snapshot
@@ -113,13 +115,17 @@ def judge(
 
 
 def _expired(item: Listed, max_age_s: float, now_s: float) -> bool:
+    if is_due(item[3], datetime.fromtimestamp(now_s, UTC)):
+        return True
     written_s, ttl_s = item[1] / 1e9, _seconds(item[3])
     return bool((max_age_s and written_s + max_age_s <= now_s) or (ttl_s and written_s + ttl_s <= now_s))
 
 
 def _seconds(ttl: str) -> float:
-    """``30``, ``30s``, ``1h30m``; 0 for none, or "never"."""
-    return sum(float(number) * _SECONDS[unit or "s"] for number, unit in _TTL.findall(ttl))
+    """``30``, ``30s``, ``1h30m``; 0 for none, "never", or a schedule."""
+    return (
+        0 if ttl.startswith("@") else sum(float(number) * _SECONDS[unit or "s"] for number, unit in _TTL.findall(ttl))
+    )
 
 
 def spans(sequences: tuple[int, ...]) -> str:

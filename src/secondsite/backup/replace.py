@@ -41,7 +41,7 @@ class Replaced:
 
     @property
     def summary(self) -> str:
-        return f"what was there is saved: {self.manifest.id} in {self.store.shown}"
+        return f"the previous content is saved: {self.manifest.id} in {self.store.shown}"
 
 
 def in_use(info: Json) -> bool:
@@ -69,8 +69,8 @@ async def make_room(
         await delete(jetstream, name)
         return None
     if approved is None or info["created"] != approved.created:
-        what = f"a stream {name} came since this restore looked"
-        raise MachineError.at(jetstream.shown, what, "run again, and say --overwrite if it may go")
+        what = f"a stream {name} appeared after this restore checked"
+        raise MachineError.at(jetstream.shown, what, "run again, with --overwrite if it may be deleted")
     config = info["config"]
     try:
         fence = fenced(config, backup.id)
@@ -92,29 +92,29 @@ async def _save(
     if not in_use(before):
         return None
     if not approved.used:
-        what = f"the stream {approved.name} was written to or got a consumer since this restore looked"
-        raise MachineError.at(jetstream.shown, what, "run again, and say --overwrite if it may go")
+        what = f"the stream {approved.name} was written to or got a consumer after this restore checked"
+        raise MachineError.at(jetstream.shown, what, "run again, with --overwrite if it may be deleted")
     store = to.below(REPLACED)
     plan = BackupPlan(streams=(approved.name,), keys=Keys(backup.recipients), single_writer=True, accept_fewer=True)
     try:
         manifest = await run_backup(nats, store, plan, Silent())
     except (MachineError, InputError) as error:
         problem = error.problems[0]
-        remedy = f"{problem.remedy}; give a store that it can be saved to (--save-to URL), or delete it yourself"
+        remedy = f"{problem.remedy}; give a store to save it to (--save-to URL), or delete it yourself"
         raise MachineError(
             [evolve(problem, what=f"{approved.name} is not overwritten: {problem.what}", remedy=remedy)]
         ) from None
     after = await _look(jetstream, approved)
     if (saved := manifest.stream(approved.name)) is None or saved.last_seq != int(after["state"]["last_seq"]):
-        what = f"the stream {approved.name} went on while it was saved, behind its fence"
-        raise MachineError.at(jetstream.shown, what, "see who gives it subjects (NACK, terraform), and stop that")
+        what = f"the stream {approved.name} received writes while it was saved, despite its fence"
+        raise MachineError.at(jetstream.shown, what, "find out who gives it subjects (NACK, Terraform), and stop that")
     return Replaced(store, manifest)
 
 
 async def _look(jetstream: JetStream, approved: Approved) -> dict[str, Any]:
     info = await jetstream.stream(approved.name)
     if info is None or info["created"] != approved.created:
-        raise MachineError.at(jetstream.shown, f"the stream {approved.name} is another one now", "run again")
+        raise MachineError.at(jetstream.shown, f"the stream {approved.name} was replaced in the meantime", "run again")
     return dict(info)
 
 
@@ -124,7 +124,7 @@ async def _lift(jetstream: JetStream, name: str, config: Json) -> None:
         await jetstream.ask(f"STREAM.UPDATE.{name}", unfenced(config))
     except MachineError as error:
         what = f"the stream {name} is still fenced: nobody can write to it ({error.problems[0].what})"
-        remedy = f"restore with --overwrite {name}, or give it its subjects: they stand in its metadata"
+        remedy = f"restore with --overwrite {name}, or restore its subjects from its metadata"
         raise MachineError.at(jetstream.shown, what, remedy) from None
 
 

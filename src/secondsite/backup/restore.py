@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ from secondsite.backup.persist import election, persistently
 from secondsite.backup.progress import Progress, Silent
 from secondsite.backup.proof import RestoreProof
 from secondsite.backup.replace import Approved, Replaced, delete_held_back, in_use, make_room, open_to_clients
+from secondsite.backup.scheduled import fires_again
 from secondsite.backup.sourcing import resumed
 from secondsite.backup.stream_restore import (
     StreamOutcome,
@@ -116,7 +118,7 @@ def _choose(manifest: BackupManifest, plan: RestorePlan) -> dict[StreamBackup, s
     for name, target in names.items():
         check_rename(name, target)
     if len(set(names.values())) < len(names):
-        raise InputError.at("--stream", "two streams are to get the same name", "give each its own")
+        raise InputError.at("--stream", "two streams would get the same name", "give each its own name")
     return {stream: names[stream.name] for stream in manifest.streams if stream.name in names}
 
 
@@ -148,23 +150,24 @@ def _check_archives(jetstream: JetStream, chosen: Mapping[StreamBackup, str]) ->
     """Before anything is deleted for it: older servers take the new archives for a broken tar (10062)."""
     for stream, target in chosen.items():
         if stream.archive_file != NATSARC_FILE and stream.name != target:
-            what = f"{stream.name} comes back under its own name only: its archive is from a server before 2.15"
+            what = f"{stream.name} can be restored only under its own name: its archive is from a server before 2.15"
             raise InputError.at("--stream", what, "restore it under that name, into another account or domain")
     new = [stream.name for stream in chosen if stream.archive_file == NATSARC_FILE]
     if new and supports(jetstream.version, Feature.MESSAGE_ARCHIVE) is Support.NO:
-        what = (
-            f"this is nats-server {jetstream.version}, and only 2.15 or later takes archives that 2.15 or later wrote"
-        )
+        what = f"this is nats-server {jetstream.version}, and archives written by 2.15 or later need 2.15 or later"
         raise InputError.at(jetstream.shown, f"{what}: {', '.join(new)}", "upgrade it, or restore into another")
 
 
 def _unknown(jetstream: JetStream, work: Work) -> list[Problem]:
-    """What this server would drop in silence."""
+    """What this server would drop silently."""
     lost = unknown_to(jetstream.version, work.final, work.consumers)
     if not lost:
         return []
-    what = f"the stream {work.stream.name} has what nats-server {jetstream.version} does not know: {', '.join(lost)}"
-    return [Problem(Place(jetstream.shown), what, "restore it into the release named, or a later one")]
+    what = (
+        f"the stream {work.stream.name} uses fields that nats-server {jetstream.version} "
+        f"does not support: {', '.join(lost)}"
+    )
+    return [Problem(Place(jetstream.shown), what, "restore it into that release or a later one")]
 
 
 async def _work(
@@ -204,7 +207,7 @@ async def _task(jetstream: JetStream, reader: Reader, work: Work, plan: RestoreP
     if work.target in plan.overwrite:
         return _Task(work, Approved(work.target, created, used=True))
     extent = f"{counted(state['messages'], 'messages')} ({state['first_seq']}-{state['last_seq']})"
-    what = f"the stream {work.target} is there with {extent} and {counted(state.get('consumer_count', 0), 'consumers')}"
+    what = f"the stream {work.target} exists with {extent} and {counted(state.get('consumer_count', 0), 'consumers')}"
     remedy = f"restore it as another: --stream {work.stream.name}=NEWNAME, or replace it: --overwrite {work.target}"
     raise _WouldOverwriteError([Problem(Place(jetstream.shown), what, remedy)])
 
@@ -235,7 +238,7 @@ async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, 
     try:
         done = await persist(lambda jetstream, _: _finish(jetstream, reader, task, transfer_s, progress))
     except MachineError as error:
-        done = _failed(work.stream, work.target, error, "restored, and not proven")
+        done = _failed(work.stream, work.target, error, "restored, not verified")
     return evolve(done, notes=(*done.notes, *(item.summary for item in replaced)))
 
 
@@ -262,6 +265,8 @@ async def _finish(
         done = await set_back(jetstream, work, missing)
         notes += [f"set to where they had acknowledged: {', '.join(done)}"] if done else []
         count, missing = await missing_consumers(jetstream, work, sent)
+    if sent and not task.there and (again := fires_again(sent.schedules, datetime.now(UTC))):
+        notes.append(again)
     final = await _final(jetstream, reader, work, sent, notes)
     differs, closed = await _open(jetstream, final, proof, notes)
     progress.end(work.target)
@@ -299,7 +304,7 @@ async def _final(
     try:
         positions = (sent or await digest_backup(reader, work)).positions
     except DigestError as error:
-        why = f"{error}: how far its sources had come is not known, so it is held back"
+        why = f"{error}: the positions of its sources are unknown, so it is fenced"
         raise await reader.unreadable(work.stream.archive, why) from None
     beside = [await jetstream.stream(str(source["name"])) for source in sources if not source.get("external")]
     origins = {str(each["config"]["name"]): int(each["state"]["last_seq"]) for each in beside if each}
@@ -311,17 +316,17 @@ async def _final(
 async def _open(
     jetstream: JetStream, final: Config, proof: RestoreProof, notes: list[str]
 ) -> tuple[tuple[str, ...], bool]:
-    """To clients, unless it is not what was saved; what differs of its configuration, and whether it is held back."""
+    """To clients, unless it is not what was saved; what differs of its configuration, and whether it is fenced."""
     info = await jetstream.ask(f"STREAM.INFO.{final['name']}")
     if mark_of(info["config"]) is None:
         return differences(final, info["config"]), False
     if proof.verdict == "differs":
-        notes.append("it is held back, as it is not what was saved: nobody can write to it; run again to begin anew")
+        notes.append("it is fenced, as it differs from the backup: it accepts no writes; run again to restart")
         return (), True
     try:
         return differences(final, await open_to_clients(jetstream, final)), False
     except RefusedError as refused:
-        notes.append(f"it is held back: the server refuses its configuration: {refused.problems[0].what}")
+        notes.append(f"it is fenced, as the server refuses its configuration: {refused.problems[0].what}")
         return (), is_held_back(info["config"])
 
 
@@ -338,7 +343,9 @@ async def _remove_partial(nats: NatsPlace, reader: Reader, work: Work, wait_s: f
 def _with_remedy(error: MachineError) -> MachineError:
     problem = error.problems[0]
     if any(f"({code})" in problem.what for code in _NO_PEERS):  # the server may wrap one refusal in another
-        remedy = "this cluster cannot place it so: --replicas 1 (or as many as it has servers), --placement none"
+        remedy = (
+            "this cluster cannot place it like that:  --replicas 1 (or as many as it has servers), --placement none"
+        )
         return MachineError([evolve(problem, remedy=remedy)])
     return error
 

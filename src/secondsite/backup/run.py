@@ -109,7 +109,7 @@ async def check_store(store: ObjectStorage, *, single_writer: bool) -> None:
         return
     what = "the store ignores conditional writes: two writers could overwrite each other unnoticed"
     raise InputError.at(
-        store.shown, what, "use a store that honours If-None-Match, or say --single-writer if that is so"
+        store.shown, what, "use a store that honours If-None-Match, or give --single-writer if there is only one"
     )
 
 
@@ -126,22 +126,24 @@ async def _choose(jetstream: JetStream, plan: BackupPlan) -> dict[str, int]:
         info = await jetstream.stream(name)
         if info is None:
             raise InputError.at(
-                "--stream", f"there is no stream {name}", "see nats stream ls; check the account and domain"
+                "--stream", f"no stream {name}", "check the account and domain; list streams with: nats stream ls"
             )
         records.append(info)
     left = {name: info for info in records if not _matches(name := str(info["config"]["name"]), plan.exclude)}
     if not left and (plan.exclude or plan.streams != ("*",)):
-        raise InputError.at("--stream", "no stream matches", "see nats stream ls; check the account and domain")
+        raise InputError.at(
+            "--stream", "no stream matches", "check the account and domain; list streams with: nats stream ls"
+        )
     _check_memory(jetstream, left)
     return {name: int(info["state"]["bytes"]) for name, info in left.items()}
 
 
 def _check_missing(jetstream: JetStream, missing: list[str], plan: BackupPlan) -> None:
-    """A stream that nobody answers for is not left out in silence."""
+    """A stream that nobody answers for is not left out silently."""
     lost = sorted(name for name in missing if not _matches(name, plan.exclude))
     if lost:
         what = f"streams without a leader, which cannot be saved: {', '.join(lost)}"
-        remedy = f"bring their servers back, or leave them out: {' '.join(f'--exclude {name}' for name in lost)}"
+        remedy = f"bring their servers back, or exclude them: {' '.join(f'--exclude {name}' for name in lost)}"
         raise NoAnswerError.at(jetstream.shown, what, remedy)
 
 
@@ -150,7 +152,7 @@ def _check_memory(jetstream: JetStream, chosen: Mapping[str, Json]) -> None:
     memory = sorted(name for name, info in chosen.items() if info["config"].get("storage") == "memory")
     if memory and supports(jetstream.version, Feature.MEMORY_SNAPSHOT) is Support.NO:
         what = f"in memory, and nats-server {jetstream.version} saves streams of files only: {', '.join(memory)}"
-        remedy = f"upgrade to 2.15, or leave out what may be lost: {' '.join(f'--exclude {name}' for name in memory)}"
+        remedy = f"upgrade to 2.15, or exclude what may be lost: {' '.join(f'--exclude {name}' for name in memory)}"
         raise InputError.at("--stream", what, remedy)
 
 
@@ -202,7 +204,7 @@ async def _compare_sizes(store: ObjectStorage, backup_id: str, records: list[Str
         for sent in record.objects:
             if sizes.get(sent.key) != sent.size_bytes:
                 what = f"holds {sizes.get(sent.key)} bytes where {sent.size_bytes} were written"
-                raise MachineError.at(store.url(sent.key), what, "look who else writes to this store; run again")
+                raise MachineError.at(store.url(sent.key), what, "check who else writes to this store, then run again")
 
 
 async def _suspicions(
@@ -220,7 +222,7 @@ async def _suspicions(
         ends = {stream.name: stream.last_seq for stream in newest.manifest.streams}
         for record in records:
             if record.last_seq < (before := ends.get(record.name, 0)):
-                why = "it was made anew, or its server lost messages"
+                why = "it was recreated, or its server lost messages"
                 suspicions.append(f"{record.name} ends at {record.last_seq}, and at {before} in {newest.id}: {why}")
     return tuple(suspicions)
 

@@ -35,12 +35,13 @@ class S2Decoder:
                 raise S2Error("not an S2 stream")
             if len(rest) - at - 4 < size:
                 break
-            chunk = bytes(memoryview(rest)[at + 4 : at + 4 + size])
+            checksum = 4 if kind == PLAIN else 0
+            chunk = bytes(memoryview(rest)[at + 4 + checksum : at + 4 + size])
             at += 4 + size
             if kind == COMPRESSED:
                 yield decode_block(chunk, 4)
             elif kind == PLAIN:
-                yield chunk[4:]
+                yield chunk
             elif kind == STREAM_HEAD:
                 if chunk != MAGIC:
                     raise S2Error("not an S2 stream")
@@ -52,7 +53,7 @@ class S2Decoder:
     def close(self) -> None:
         """Raises S2Error when the stream ended inside a block, or never began."""
         if self._rest or not self._begun:
-            raise S2Error("the S2 stream is cut short")
+            raise S2Error("the S2 stream is truncated")
 
 
 def decode_block(source: bytes, at: int = 0) -> bytes:

@@ -80,7 +80,7 @@ class Schedule:
         return min(max(0.0, (due - self.now()).total_seconds()), self.interval.total_seconds())
 
     async def _first_slot(self) -> tuple[datetime, float]:
-        """The slot that is under way, unless it has its backup already; and how long it is until then."""
+        """The slot that is in progress, unless it has its backup already; and how long it is until then."""
         current = slot_of(self.now(), self.interval)
         try:
             newest = await self._newest()
@@ -134,7 +134,7 @@ class Schedule:
             return False
         self.metrics.clock_problem()
         reason = f"the slot {stamp(due)} is taken, and no new backup has come for {silent_s:.0f} s"
-        self.report(f"{reason}: the clock was set back, or another daemon died in its run; backing up now")
+        self.report(f"{reason}: the clock was set back, or another daemon died while running; backing up now")
         return True
 
     async def _take(self, due: datetime) -> bool:

@@ -65,9 +65,9 @@ class Trust:
         if self.signers and not manifest.signer:
             return "it is not signed"
         if self.signers and manifest.signer not in self.signers:
-            return f"it is signed by a key that you did not name ({manifest.signer[:16]}…)"
+            return f"it is signed by a key that you did not give ({manifest.signer[:16]}…)"
         if self.encrypted and not manifest.recipients:
-            return "it is not encrypted, and you gave an identity"
+            return "it is not encrypted, but you gave an identity"
         return ""
 
 
@@ -154,4 +154,4 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError.at(str(path), f"cannot be read ({error.strerror})", "give a key that you may read") from None
+        raise InputError.at(str(path), f"cannot be read ({error.strerror})", "give a readable key file") from None

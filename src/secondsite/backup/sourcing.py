@@ -58,7 +58,7 @@ def resumed(
             continue
         free = {key: value for key, value in source.items() if key != "opt_start_time"}
         changed.append({**free, "opt_start_seq": last + 1})
-        notes.append(f"its source {name} goes on at {last + 1} (opt_start_seq), or all would be sourced again")
+        notes.append(f"its source {name} continues at {last + 1} (opt_start_seq); otherwise all would be sourced again")
     return changed, notes
 
 

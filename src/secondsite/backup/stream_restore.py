@@ -93,13 +93,14 @@ class StreamOutcome:
         if self.differences:
             reasons.append(f"the configuration differs: {'; '.join(self.differences)}")
         if self.held_back and not reasons:
-            reasons.append("it is held back")
+            reasons.append("it is fenced")
         return "; ".join(reasons)
 
 
 def _archived(reader: Reader, work: Work) -> Archived:
     read = partial(reader.plain, work.stream.archive, work.stream.codecs)
-    return Archived(read, work.stream.first_seq if work.old else None, sources=bool(work.final.get("sources")))
+    noted = {"sources": bool(work.final.get("sources")), "schedules": bool(work.final.get("allow_msg_schedules"))}
+    return Archived(read, work.stream.first_seq if work.old else None, **noted)
 
 
 async def digest_backup(reader: Reader, work: Work) -> Digested:

@@ -1,4 +1,4 @@
-"""What a restored stream is to be, and how it is held back until it is proven. Pure.
+"""What a restored stream is to be, and how it is fenced until it is proven. Pure.
 
 A stream that is being restored bears a mark in its metadata and listens on a subject that nobody knows, from its first
 moment on, so that nobody writes to half of it; its sources are left out, so that it copies nothing a second time. One
@@ -134,9 +134,7 @@ def _plain(field: str, value: Any) -> Any:
 def check_rename(old: str, new: str) -> None:
     """Raises InputError for a rename after which clients would see an empty bucket."""
     if not new or set(new) & set(" .*>/\\\t"):
-        raise InputError.at(
-            "--stream", f"{new!r} is not the name of a stream", "leave out spaces, dots, slashes, * and >"
-        )
+        raise InputError.at("--stream", f"{new!r} is not the name of a stream", "remove spaces, dots, slashes, * and >")
     for prefix, what in (("KV_", "key-value bucket"), ("OBJ_", "object store")):
         if old.startswith(prefix) and old != new:
             reason = f"{old} is a {what}: its name is part of the subject of every message"

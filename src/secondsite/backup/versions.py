@@ -1,4 +1,4 @@
-"""What a version drops in silence of a configuration that a later one wrote: said before anything is changed. Pure.
+"""What a version drops silently of a configuration that a later one wrote: said before anything is changed. Pure.
 
 A server ignores fields that it does not know, and answers as if it had them; which, says `model.field_support`.
 """

@@ -76,7 +76,7 @@ def shipped(name: str, columns: Sequence[str]) -> tuple[TableRow, ...]:
 
 
 def users(folder: Path | None, name: str, columns: Sequence[str]) -> tuple[TableRow, ...]:
-    """The rows of a user's table of that name; none when there is no such file."""
+    """The rows of a user's table of that name; none when no such file."""
     if folder is None or not (folder / name).is_file():
         return ()
     path = folder / name

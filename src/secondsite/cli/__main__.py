@@ -47,9 +47,11 @@ app = App(
     config=name_system_file,
     default_parameter=Parameter(show_default=_default, negative_iterable=()),
 )
-app.command("secondsite.cli.demo:demo", name="demo", help="Run the whole job on the example: two minutes.")
+app.command(
+    "secondsite.cli.demo:demo", name="demo", help="Run every step on the bundled example; takes two to four minutes."
+)
 app.command("secondsite.cli.init:init", name="init", help="Discover the system and write secondsite.yaml.")
-app.command("secondsite.cli.audit:audit", name="audit", help="Find hazards: what would make a contract fail.")
+app.command("secondsite.cli.audit:audit", name="audit", help="Find hazards: anything that would make a contract fail.")
 app.command(
     "secondsite.cli.evaluate:evaluate", name="evaluate", help="Compare multi-region strategies and recommend one."
 )
@@ -57,14 +59,14 @@ app.command("secondsite.cli.diff:diff", name="diff", help="Show what a change do
 app.command(
     "secondsite.cli.publish:publish",
     name="publish",
-    help="Write runbook, contracts, roadmap, cost and report, or check them.",
+    help="Write the runbook, contracts, roadmap, cost estimate and report; --check tests them.",
 )
 app.command(
     "secondsite.cli.render:render",
     name="render",
-    help="Write the manifests and configuration to deploy, or check them.",
+    help="Write the manifests and configuration to deploy; --check tests them.",
 )
-app.command("secondsite.cli.lab:app", name="lab", help="Run a strategy as real servers on this machine.")
+app.command("secondsite.cli.lab:app", name="lab", help="Run a strategy on this machine, with real servers.")
 app.command("secondsite.cli.verify:verify", name="verify", help="Judge the contracts against the evidence of drills.")
 app.command("secondsite.cli.plan:plan", name="plan", help="Print a step of the roadmap as task lists.")
 app.command(
@@ -76,11 +78,13 @@ app.command(
 app.command("secondsite.cli.failover:app", name="failover", help="Fail over to the standby region, step by step.")
 app.command("secondsite.cli.failback:app", name="failback", help="Fail back to the home region without losing data.")
 app.command("secondsite.cli.repair:app", name="repair", help="Restore deleted or overwritten streams in place.")
-app.command("secondsite.cli.operate:app", name="operate", help="Check that a failover could be carried out now.")
+app.command("secondsite.cli.operate:app", name="operate", help="Check that a failover could run now.")
 app.command(
     "secondsite.cli.gate:gate", name="gate", help="Block writes in a region that has come back until they are safe."
 )
-app.command("secondsite.cli.watch:app", name="watch", help="Notice that a region is lost, and fail over or ask.")
+app.command(
+    "secondsite.cli.watch:app", name="watch", help="Detect the loss of a region, then fail over or ask for approval."
+)
 app.command("secondsite.cli.agent:agent", name="agent", help="Copy consumer positions to the standby region.")
 app.command(
     "secondsite.cli.backup:app", name="backup", help="Back up streams, with their messages, to an object store."
@@ -98,19 +102,19 @@ app.command(
 app.command(
     "secondsite.cli.postgres:app",
     name="postgres",
-    help="Look at a PostgreSQL server, fence it, promote it, bring it back.",
+    help="Inspect, fence, promote and re-attach a PostgreSQL server.",
 )
 app.command(
     "secondsite.cli.redis:app",
     name="redis",
-    help="Look at a Redis or Valkey server, fence it, promote it, bring it back.",
+    help="Inspect, fence, promote and re-attach a Redis or Valkey server.",
 )
 app.command(
     "secondsite.cli.secrets:app",
     name="secrets",
-    help="Compare secrets of two places by keyed fingerprints; no value is shown or kept.",
+    help="Compare secrets of two places by keyed fingerprints; values are never shown or stored.",
 )
-app.command("secondsite.cli.completion:completion", name="completion", help="Print a shell's completion script.")
+app.command("secondsite.cli.completion:completion", name="completion", help="Print the completion script for a shell.")
 app.command("secondsite.cli.schema:schema", name="schema", help="Print the JSON Schema of secondsite.yaml.")
 
 
@@ -185,7 +189,7 @@ def _internal(error: Exception) -> int:
 def _no_room(error: OSError) -> Problem:
     """Of a copy, its target; what is written without a name lies in the temporary folder."""
     what = f"could not be written: {error.strerror}"
-    remedy = "make room on that disk; TMPDIR says where labs lie, --evidence where evidence does"
+    remedy = "free space on that disk, or move labs with TMPDIR and evidence with --evidence"
     return Problem(Place(str(error.filename2 or error.filename or tempfile.gettempdir())), what, remedy)
 
 

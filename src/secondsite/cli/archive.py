@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from secondsite.nats.place import NatsPlace
     from secondsite.objects.store import ObjectStorage
 
-app = App(name="archive", help="Ship what is new of every stream to an object store, on and on.")
+app = App(name="archive", help="Ship new messages of every stream to an object store, continuously.")
 for _module, _name, _help in (
-    ("archives", "verify", "Read an archive back whole, and restore it into a server started for it."),
-    ("archive_after", "after", "List the good messages after a moment that do not depend on the wrong ones."),
-    ("archives", "compact", "Make an archive smaller, and delete what is older than asked for."),
-    ("archive_manifests", "deployment", "Print a Kubernetes Deployment that archives the same."),
+    ("archives", "verify", "Read the whole archive, and restore it into a temporary server."),
+    ("archive_after", "after", "List the good messages after a point in time that do not depend on the bad ones."),
+    ("archives", "compact", "Compact an archive, and delete what is older than --keep."),
+    ("archive_manifests", "deployment", "Print a Kubernetes Deployment that archives with the same options."),
     ("archive_manifests", "policy", "Print the AWS IAM policy that an archiver needs."),
 ):
     app.command(f"secondsite.cli.{_module}:{_name}_", name=_name, help=_help)
@@ -42,12 +42,14 @@ for _module, _name, _help in (
 class ArchiveScope:
     """Which streams, and how they are written."""
 
-    stream: Annotated[tuple[str, ...], option("A stream, or a pattern such as KV_*; all without.", negative="")] = ()
-    exclude: Annotated[tuple[str, ...], option("A stream or a pattern to leave out.", negative="")] = ()
+    stream: Annotated[
+        tuple[str, ...], option("Stream name or pattern such as KV_*; all streams by default.", negative="")
+    ] = ()
+    exclude: Annotated[tuple[str, ...], option("Stream name or pattern to exclude.", negative="")] = ()
     recipient: Annotated[tuple[str, ...], option("Encrypt for this age public key.", negative="")] = ()
     sign: Annotated[Path | None, option("Sign with this ed25519 secret key, or with this age identity.")] = None
-    parallel: Annotated[PositiveInt, option("How many streams at once, 32 MiB each.")] = 4
-    single_writer: Annotated[bool, option("Go on with a store that ignores conditional writes.", negative="")] = False
+    parallel: Annotated[PositiveInt, option("Streams at the same time; each takes up to 32 MiB of memory.")] = 4
+    single_writer: Annotated[bool, option("Accept a store that ignores conditional writes.", negative="")] = False
 
     def plan(self, report: Callable[[str], None], keys: Keys | None = None) -> ArchivePlan:
         from secondsite.archive.plan import ArchivePlan
@@ -75,11 +77,13 @@ class ArchiveScope:
 class Pace:
     """How often, and where its metrics are asked for."""
 
-    once: Annotated[bool, option("Ship what is there, and end.", negative="")] = False
-    every: Annotated[str, option("How often to look, such as 5s.")] = "5s"
-    bytes: Annotated[str, option("Look sooner when so much has come, such as 8Mi.")] = "8Mi"
-    metrics_host: Annotated[str, option("Where metrics are served; 0.0.0.0 in a pod that is scraped.")] = "127.0.0.1"
-    metrics_port: Annotated[NonNegativeInt | None, option("The port of the metrics; none are served without.")] = None
+    once: Annotated[bool, option("Ship what is new now, then exit.", negative="")] = False
+    every: Annotated[str, option("Interval between two looks for new messages, such as 5s.")] = "5s"
+    bytes: Annotated[str, option("Ship earlier once this much is waiting, such as 8Mi.")] = "8Mi"
+    metrics_host: Annotated[str, option("Address for the metrics; 0.0.0.0 in a pod that Prometheus scrapes.")] = (
+        "127.0.0.1"
+    )
+    metrics_port: Annotated[NonNegativeInt | None, option("Port for the metrics; no metrics by default.")] = None
 
     def rhythm(self) -> Rhythm:
         from secondsite.archive.daemon import Rhythm
@@ -114,7 +118,7 @@ def archive(
     to
         The store: file:///folder, s3://bucket/prefix, gs://… or az://….
     json
-        Print a line for machines after each checkpoint that shipped something.
+        Print a line of JSON after each checkpoint that shipped something.
     """
     from secondsite.strategies.rights import ARCHIVE_INBOX
 

@@ -23,8 +23,8 @@ def after_(
     *,
     from_: Annotated[str, Parameter(name="--from")],
     endpoint: Endpoint = None,
-    wrong_subject: Annotated[tuple[str, ...], option("What is wrong: a pattern of subjects.", negative="")] = (),
-    wrong_id: Annotated[tuple[str, ...], option("What is wrong: a pattern of message ids.", negative="")] = (),
+    wrong_subject: Annotated[tuple[str, ...], option("Pattern of the subjects of bad messages.", negative="")] = (),
+    wrong_id: Annotated[tuple[str, ...], option("Pattern of the message IDs of bad messages.", negative="")] = (),
     identity: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
     payload: Annotated[bool, option("With --json, print each payload too, in base64.", negative="")] = False,
@@ -42,9 +42,9 @@ def after_(
     from_
         The store: file:///folder, s3://bucket/prefix, gs://… or az://….
     identity
-        A file with the age key that opens the archive.
+        File with the age key that decrypts the archive.
     json
-        Print the result for machines.
+        Print JSON.
     """
     from secondsite.archive.after import Dependence, WrongWrites, judged, later
 
@@ -52,8 +52,8 @@ def after_(
     if not stream or not number.isdigit():
         raise InputError.at("STREAM=N", f"{last_good!r} is not STREAM=N", "such as ORDERS=1042")
     if not (wrong_subject or wrong_id):
-        remedy = "say which: --wrong-subject 'orders.eu.*' or --wrong-id 'release-7-*'"
-        raise InputError.at("--wrong-subject, --wrong-id", "nothing is said to be wrong", remedy)
+        remedy = "name them with --wrong-subject 'orders.eu.*' or --wrong-id 'release-7-*'"
+        raise InputError.at("--wrong-subject, --wrong-id", "no bad messages are named", remedy)
     store, keys = open_store(from_, endpoint, "--from"), read_keys((), identity)
     wrong, counts = WrongWrites(wrong_subject, wrong_id), Counter[Dependence]()
 

@@ -34,23 +34,23 @@ def deployment_(
     Parameters
     ----------
     nats
-        The server's URL as the cluster sees it.
+        NATS URL as seen from inside the cluster.
     to
         The store.
     image
-        An image that runs secondsite.
+        Container image with secondsite.
     name
-        What to call it.
+        Name of the object.
     namespace
-        Where it runs.
+        Namespace of the object.
     service_account
         One that may write to the store (IRSA, workload identity): see `secondsite archive policy`.
     environment_secret
-        A secret with environment variables, such as AWS_ACCESS_KEY_ID or NATS_PASSWORD.
+        Secret with environment variables, such as AWS_ACCESS_KEY_ID or NATS_PASSWORD.
     credentials_secret
-        A secret with the file user.creds for NATS.
+        Secret with the file user.creds for NATS.
     signing_secret
-        A secret with the file key, the ed25519 key that checkpoints are signed with.
+        Secret with the file `key`, the ed25519 key that signs checkpoints.
     domain
         The JetStream domain.
     """
@@ -64,10 +64,10 @@ def deployment_(
     parse_addresses(nats)
     parse_store(to, endpoint)
     if what.sign:
-        remedy = "put it into a secret as the file key, and name that: --signing-secret NAME"
-        raise InputError.at("--sign", "a file of this machine is not there in the cluster", remedy)
+        remedy = "store it in a Secret as the file `key`, and give --signing-secret NAME"
+        raise InputError.at("--sign", "a file on this machine does not exist in the cluster", remedy)
     if pace.once:
-        raise InputError.at("--once", "a Deployment goes on for ever", "leave it out")
+        raise InputError.at("--once", "a Deployment runs forever", "leave it out")
     pace.rhythm()
     arguments = ["--nats", nats, "--to", to, "--every", pace.every, "--bytes", pace.bytes, "--json", *what.flags()]
     arguments += ["--endpoint", endpoint] if endpoint else []

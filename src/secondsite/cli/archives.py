@@ -43,22 +43,22 @@ def verify_(
     identity: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
     nats_server: Path | None = None,
-    restore: Annotated[bool, option("Restore the newest moment too, and compare every message.")] = True,
-    every: Annotated[str | None, option("Go on, with one every so often, such as 1h.")] = None,
+    restore: Annotated[bool, option("Also restore the latest point in time and compare every message.")] = True,
+    every: Annotated[str | None, option("Keep running and verify at this interval, such as 1h.")] = None,
     json: Flag = False,
 ) -> int:
-    """Read an archive back whole: every checkpoint and segment; then restore the newest moment and compare it.
+    """Read an archive back whole: every checkpoint and segment; then restore the latest point in time and compare it.
 
     Parameters
     ----------
     from_
         The store: file:///folder, s3://bucket/prefix, gs://… or az://….
     identity
-        A file with the age key that opens the archive.
+        File with the age key that decrypts the archive.
     nats_server
-        The server's binary; the one on PATH without.
+        nats-server binary; the one on PATH by default.
     json
-        Print the result for machines.
+        Print JSON.
     """
     store, keys = open_store(from_, endpoint, "--from"), read_keys((), identity)
     trust, every_s = signed.trust(keys), seconds(every)
@@ -105,7 +105,9 @@ async def open_chain(store: ObjectStorage, trust: Trust) -> Chain:
     from secondsite.archive.layout import ROOT
 
     if ROOT not in await store.folders():
-        raise InputError.at(store.shown, "there is no archive", "see secondsite archive; check the prefix")
+        raise InputError.at(
+            store.shown, "no archive found", "check the prefix; `secondsite archive --to` starts an archive"
+        )
     return await Chain(store.below(ROOT), trust).read()
 
 
@@ -131,7 +133,9 @@ def compact_(
     identity: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     what: Annotated[ArchiveScope, Parameter(name="*")] = EVERY_STREAM,
     signed: Annotated[TrustOptions, Parameter(name="*")] = ANY_SIGNER,
-    keep: Annotated[str | None, option("How far back a moment has to come back, such as 7d; all without.")] = None,
+    keep: Annotated[
+        str | None, option("Keep points in time as old as this, such as 7d; everything by default.")
+    ] = None,
     json: Flag = False,
 ) -> int:
     """Make an archive smaller: a base, larger segments, one bundle of checkpoints; and delete what is past --keep.
@@ -141,9 +145,9 @@ def compact_(
     from_
         The store: file:///folder, s3://bucket/prefix, gs://… or az://….
     identity
-        A file with the age key that opens the archive; give its --recipient and --sign too.
+        File with the age key that decrypts the archive; give its --recipient and --sign too.
     json
-        Print the result for machines.
+        Print JSON.
     """
     from secondsite.archive.compact import CompactPlan, compact
 

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from secondsite.nats.place import NatsPlace
     from secondsite.objects.store import ObjectStorage
 
-app = App(name="backup", help="Save streams with their messages, consumers and positions, elsewhere.")
+app = App(name="backup", help="Back up streams, with their messages, to an object store.")
 for _name, _help in (
     ("list", "List the backups, newest first."),
-    ("verify", "Restore a backup into a server started for it, and compare every message."),
+    ("verify", "Restore a backup into a temporary server and compare every message."),
     ("prune", "Delete the backups that no --keep rule holds."),
     ("hold", "Keep a backup from being pruned."),
     ("release", "End a hold."),
-    ("cronjob", "Print a Kubernetes CronJob that makes the same backup."),
+    ("cronjob", "Print a Kubernetes CronJob that backs up with the same options."),
 ):
     app.command(f"secondsite.cli.backups:{_name}_", name=_name, help=_help)
 
@@ -73,7 +73,7 @@ def backup(
     to
         The store: file:///folder, s3://bucket/prefix, gs://… or az://….
     json
-        Print the result for machines.
+        Print JSON.
     """
     from secondsite.strategies.rights import BACKUP_INBOX
 
@@ -161,8 +161,8 @@ async def _go_on(
 
 def _summary_line(manifest: BackupManifest, store: ObjectStorage) -> str:
     lines = [f"{manifest.id} in {store.shown}: {content_line(manifest)}"]
-    lines += [f"  {name}: was deleted while the backup ran, and is not in it" for name in manifest.gone]
+    lines += [f"  {name}: deleted while the backup ran; not in the backup" for name in manifest.gone]
     lines += [f"  SUSPICIOUS: {why}" for why in manifest.suspicious]
     if manifest.suspicious:
-        lines.append("  it does not count as good, and nothing was pruned; if it is right so: --accept-fewer")
+        lines.append("  it does not count as good and nothing was pruned; if this is intended, give --accept-fewer")
     return "\n".join(lines)

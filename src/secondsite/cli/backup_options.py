@@ -107,16 +107,16 @@ KEEP_ALL = Keep()
 class InCluster:
     """How a CronJob runs in its cluster, and which secrets it may read."""
 
-    name: Annotated[str, option("What to call it.")] = "nats-backup"
-    namespace: Annotated[str, option("Where it runs.")] = "default"
-    service_account: Annotated[str, option("One that may write to the store (IRSA, workload identity).")] = ""
+    name: Annotated[str, option("Name of the object.")] = "nats-backup"
+    namespace: Annotated[str, option("Namespace of the object.")] = "default"
+    service_account: Annotated[
+        str, option("Service account that may write to the store (IRSA, workload identity).")
+    ] = ""
     environment_secret: Annotated[
-        str, option("A secret with environment variables, such as AWS_ACCESS_KEY_ID or NATS_PASSWORD.")
+        str, option("Secret with environment variables, such as AWS_ACCESS_KEY_ID or NATS_PASSWORD.")
     ] = ""
-    credentials_secret: Annotated[str, option("A secret with the file user.creds for NATS.")] = ""
-    signing_secret: Annotated[
-        str, option("A secret with the file key, the ed25519 key that backups are signed with.")
-    ] = ""
+    credentials_secret: Annotated[str, option("Secret with the file user.creds for NATS.")] = ""
+    signing_secret: Annotated[str, option("Secret with the file `key`, the ed25519 key that signs backups.")] = ""
 
     def spec(self, image: str, every_s: float, arguments: list[str]) -> CronJobSpec:
         from secondsite.backup.cronjob import CronJobSpec

@@ -55,7 +55,7 @@ def list_(
     from_
         The store: file:///folder, s3://bucket/prefix, gs://… or az://….
     json
-        Print the list for machines.
+        Print JSON.
     """
     from secondsite.backup.inventory import take_inventory
 
@@ -86,9 +86,9 @@ def list_(
             if why:
                 print(f"  NOT COUNTED: {why}" if not entry.usable else f"  {why}")
     for backup_id in inventory.incomplete:
-        print(f"{backup_id}  no manifest: under way, or killed; no backup")
+        print(f"{backup_id}  no manifest: still running or killed; not a backup")
     if not (inventory.entries or inventory.incomplete):
-        print(f"{store.shown}: there are no backups; check the prefix", file=sys.stderr)
+        print(f"{store.shown}: no backups here; check the prefix", file=sys.stderr)
     return EXIT_HOLDS
 
 
@@ -103,7 +103,7 @@ def verify_(
     same_version: Annotated[
         bool, option("Verify on the nats-server release of the backup, fetched with pip.", negative="")
     ] = False,
-    record: Annotated[bool, option("Keep the result beside the backup.")] = True,
+    record: Annotated[bool, option("Store the result beside the backup.")] = True,
     json: Flag = False,
 ) -> int:
     """Restore a backup into a server started for it, compare every message, and record the time it took.
@@ -113,13 +113,13 @@ def verify_(
     from_
         The store: file:///folder, s3://bucket/prefix, gs://… or az://….
     backup
-        The backup with this id; the newest without.
+        ID of the backup; the newest by default.
     identity
-        A file with the age key that opens the backup.
+        File with the age key that decrypts the backup.
     nats_server
-        The server's binary; the one on PATH without.
+        nats-server binary; the one on PATH by default.
     json
-        Print the result for machines.
+        Print JSON.
     """
     from secondsite.backup.inventory import choose_backup
     from secondsite.backup.layout import manifest_key
@@ -170,9 +170,9 @@ def prune_(
     from_
         The store: file:///folder, s3://bucket/prefix, gs://… or az://….
     dry_run
-        Only say what would go.
+        Print what would be deleted, and delete nothing.
     json
-        Print the result for machines.
+        Print JSON.
     """
     from secondsite.backup.inventory import take_inventory
     from secondsite.backup.prune import Pruning, apply_pruning, plan_pruning
@@ -180,7 +180,7 @@ def prune_(
     store, rules = open_store(from_, endpoint, "--from"), keep.rules()
     if not rules.any:
         remedy = f"say what stays: {', '.join(f'--keep-{flag} N' for flag in KEEP_FLAGS)}"
-        raise InputError.at("prune", "there is no rule, so everything would stay", remedy)
+        raise InputError.at("prune", "no --keep rule is given, so nothing would be deleted", remedy)
 
     async def work() -> tuple[Pruning, tuple[str, ...]]:
         now = datetime.now(UTC)
@@ -212,7 +212,7 @@ def prune_(
         print(f"leave   {backup_id}  its manifest cannot be read, or is not of a known signer")
     if pruning.waits:
         print(f"pruning waits: {pruning.waits}; if that is right: secondsite backup --accept-fewer once")
-    print("nothing was deleted: a dry run" if dry_run else f"{len(gone)} deleted")
+    print("dry run: nothing was deleted" if dry_run else f"{len(gone)} deleted")
     return EXIT_DOES_NOT_HOLD if pruning.waits else EXIT_HOLDS
 
 
@@ -228,7 +228,7 @@ def hold_(
     from_
         The store: file:///folder, s3://bucket/prefix, gs://… or az://….
     why
-        A reason, for those who come later.
+        Reason for the hold.
     """
     from secondsite.backup.hold import put_hold
 
@@ -266,18 +266,18 @@ def cronjob_(
     where: Annotated[InCluster, Parameter(name="*")] = DEFAULTS,
     context_domain: Annotated[str | None, Parameter(name="--domain")] = None,
 ) -> int:
-    """Print a Kubernetes CronJob that makes the same backup.
+    """Print a Kubernetes CronJob that backs up with the same options.
 
     Parameters
     ----------
     nats
-        The server's URL as the cluster sees it.
+        NATS URL as seen from inside the cluster.
     to
         The store.
     every_
         The interval: minutes that divide an hour, hours that divide a day, 1d or 7d.
     image
-        An image that runs secondsite.
+        Container image with secondsite.
     context_domain
         The JetStream domain.
     """
@@ -291,8 +291,8 @@ def cronjob_(
     every_s = every(every_)
     parse_store(to, endpoint)
     if what.sign:
-        remedy = "put it into a secret as the file key, and name that: --signing-secret NAME"
-        raise InputError.at("--sign", "a file of this machine is not there in the cluster", remedy)
+        remedy = "store it in a Secret as the file `key`, and give --signing-secret NAME"
+        raise InputError.at("--sign", "a file on this machine does not exist in the cluster", remedy)
     what.plan()
     arguments = ["--nats", nats, "--to", to, "--json", *what.flags(), *keep.flags()]
     arguments += ["--endpoint", endpoint] if endpoint else []

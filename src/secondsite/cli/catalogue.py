@@ -58,11 +58,13 @@ def add_rtt(
     Parameters
     ----------
     provider
-        Whose regions they are; not needed where only one provider has a region named SRC.
+        Provider of the two regions; not needed if only one provider has a region named SRC.
     """
     owner = provider or load_regions().provider_of(src)
     if not owner:
-        raise InputError.at("--provider", f"no one provider has a region named {src}", "name it: --provider PROVIDER")
+        raise InputError.at(
+            "--provider", f"several providers or none have a region named {src}", "name it: --provider PROVIDER"
+        )
     return origin.add(ROUND_TRIPS, (owner, src, dst, repr(ms), "p50"))
 
 
@@ -90,7 +92,7 @@ def add_counterpart(
     *,
     origin: From,
 ) -> int:
-    """Add the regions of the three price lists that stand in for a region."""
+    """Set the AWS, Google Cloud and Azure regions that stand in for a region."""
     return origin.add(COUNTERPARTS, (provider, region, aws, gcp, azure))
 
 

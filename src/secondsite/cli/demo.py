@@ -41,9 +41,9 @@ def demo(folder: Path = FOLDER, *, dry_run: Annotated[bool, Parameter(negative="
     Parameters
     ----------
     folder
-        Where the example is copied to and worked on. It must be new.
+        New folder for the copy of the example.
     dry_run
-        Print the commands and run none.
+        Print the commands without running them.
     """
     from secondsite.cli.__main__ import run
 

@@ -37,11 +37,11 @@ def diff(
     file
         The system after.
     strategy
-        Choose among these only (pattern/link); among all when left out.
+        Consider only these strategies (pattern/link); all by default.
     years
         Years to simulate, on both sides.
     seed
-        Same seed, same figures; both sides share it.
+        Random seed for both sides; the same seed gives the same figures.
     json_
         For machines.
     """

@@ -29,7 +29,7 @@ app = App(name="drill", help="Rehearse a failover on real servers and count what
 app.command(
     "secondsite.cli.explore:explore",
     name="explore",
-    help="Search for a schedule of faults under which a failover or a failback breaks a law.",
+    help="Search for a schedule of faults under which a failover or failback loses data or has two writers.",
 )
 
 

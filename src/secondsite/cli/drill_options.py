@@ -41,7 +41,8 @@ class DrillWorld:
     reach: Annotated[
         str,
         option(
-            "Writes this old at the fault, so that an RPO of it can break; of `--runs`: the longest RPO by default."
+            "Age of the oldest write at the fault, so that an RPO of this length can be broken; "
+            "with `--runs`, the longest RPO by default."
         ),
     ] = ""
     duration: Annotated[str, option("Length of a soak, such as 2m, 1h or 24h.")] = ""
@@ -58,7 +59,7 @@ class DrillWorld:
         from secondsite.lab.nats_binary import version_of
 
         if self.nats_version or "@" in strategy:
-            what = "is a binary of its own version, and a version is named besides"
+            what = "--nats-server and --nats-version exclude each other"
             raise InputError.at("--nats-server", what, "give one of the two")
         return version_of(binary.resolve())
 

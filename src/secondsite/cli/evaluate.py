@@ -59,7 +59,7 @@ def evaluate(
     tables = load_catalogue(catalogue or file[0].parent / USER_FOLDER)
     if len(systems) > 1:
         if html or explain or evidence:
-            remedy = "name one --file with --html, --explain or --evidence"
+            remedy = "give a single --file with --html, --explain or --evidence"
             raise InputError.at("--file", f"{len(systems)} systems, and options that show one", remedy)
         evaluations = all_evaluated(
             systems, tables, years=years, seed=seed, strategies=chosen, workers=workers, anew=no_cache
@@ -103,7 +103,7 @@ def _print_one(evaluation: Evaluation, measured: Calibration | None, as_json: bo
 
     console = terminal_console()
     for line in surprises(measured.contracts) if measured else ():
-        console.print(f"Outside of what was expected: {line}", style="bold", markup=False)
+        console.print(f"Outside the expected range: {line}", style="bold", markup=False)
     render_text(evaluation, console)
     if measured:
         console.print(prediction_table(measured.predictions))
@@ -138,7 +138,7 @@ def _measured(system: System, tables: Catalogue, evidence: tuple[Path, ...]) -> 
 
     for path in evidence:
         if not path.exists():
-            raise InputError.at(str(path), "there is no such evidence", "name what `secondsite drill` wrote")
+            raise InputError.at(str(path), "no evidence found there", "give a folder that `secondsite drill` wrote")
     calibrated = calibration(system, tables, evidence)
     for problem in calibrated.problems:
         print(f"not used: {problem}", file=sys.stderr)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from secondsite.model.system import System
 
 NO_CACHE = "SECONDSITE_NO_CACHE"
-HELP = "Compute anew, and keep nothing for the next verb."
+HELP = "Compute again, and cache nothing."
 MOST_ENTRIES, MOST_BYTES = 32, 128 * 2**20
 _ROOMS = ("model", "catalogue", "strategies", "audit", "evaluate")
 """The code that an evaluation comes from."""

@@ -22,17 +22,22 @@ _STRATEGY = "warm-standby/leafnode-mirror"
 def explore(
     *,
     file: Annotated[Path, Parameter(help="The system file.")] = SYSTEM_FILE,
-    minutes: Annotated[PositiveFloat, Parameter(help="Begin schedules for so long.")] = 5.0,
-    seed: Annotated[NonNegativeInt, Parameter(help="Seed of the first schedule; the next has the next number.")] = 1,
+    minutes: Annotated[PositiveFloat, Parameter(help="Minutes during which new schedules are started.")] = 5.0,
+    seed: Annotated[
+        NonNegativeInt, Parameter(help="Seed of the first schedule; each further schedule takes the next number.")
+    ] = 1,
     strategy: Annotated[str, Parameter(help="Strategy.")] = _STRATEGY,
     rate: Annotated[PositiveFloat, Parameter(help="Load, in writes a second.")] = 60.0,
     jobs: Annotated[PositiveInt, Parameter(help="Schedules at the same time.")] = 2,
-    schedule: Annotated[Path | None, Parameter(help="Run this schedule again, and no other.")] = None,
+    schedule: Annotated[Path | None, Parameter(help="Run only this schedule again.")] = None,
     control: Annotated[
-        str, Parameter(help="Negative control: break a law on purpose (`no-salvage`, `no-fence`); it must be found.")
+        str,
+        Parameter(
+            help="Negative control: run with a known defect (`no-salvage`, `no-fence`), which the search must find."
+        ),
     ] = "",
     folder: Annotated[
-        Path | None, Parameter(help="Folder for schedules that break a law; .secondsite/schedules by default.")
+        Path | None, Parameter(help="Folder for failing schedules; .secondsite/schedules by default.")
     ] = None,
     json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
 ) -> int:
@@ -50,8 +55,10 @@ def explore(
 
     chosen = parse_strategy(strategy)
     if why := why_not_played(chosen):
-        what = f"{chosen.id} cannot be played: {why}"
-        raise InputError.at("--strategy", what, "name one with a leaf-node mirror; `secondsite drill` plays the others")
+        what = f"{chosen.id} cannot be explored: {why}"
+        raise InputError.at(
+            "--strategy", what, "choose a strategy with a leaf-node mirror; `secondsite drill` runs the others"
+        )
     load_system(file)
     executors(control)
     root = folder or file.parent / ".secondsite" / "schedules"

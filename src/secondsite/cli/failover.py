@@ -5,4 +5,4 @@ from __future__ import annotations
 from secondsite.cli.operating import make_app
 from secondsite.cli.operating_world import ProcedureDirection
 
-app = make_app(ProcedureDirection.OVER, "Move to the other region, by the procedure of the strategy.")
+app = make_app(ProcedureDirection.OVER, "Fail over to the standby region, step by step.")

@@ -28,7 +28,7 @@ def gate(
     folder: Annotated[Path, option("Folder of nats.conf, which includes gate/REGION.conf.")],
     config: Annotated[Path | None, option("gate.json as written by `secondsite render`; replaces --file.")] = None,
     file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE,
-    strategy: Annotated[str, option("The strategy that is deployed; by default the one of the file.")] = "",
+    strategy: Annotated[str, option("Deployed strategy; by default the one in the file.")] = "",
     shut: Annotated[bool, option("Close the gate and exit; run this before a server starts.", negative="")] = False,
     server: Annotated[
         str,
@@ -90,5 +90,7 @@ def _configured(file: Path, strategy: str) -> GateConfig:
     config_read = gate_config(deployment, region)
     if config_read is None:
         what = f"{strategy} has no write gate: no stream of {region} is mirrored elsewhere"
-        raise InputError.at("--strategy", what, "nothing to keep; see `secondsite evaluate` for those that have one")
+        raise InputError.at(
+            "--strategy", what, "it needs no gate; `secondsite evaluate` lists the strategies that have one"
+        )
     return config_read

@@ -44,11 +44,11 @@ class RunningCluster:
 
     kube: Annotated[
         str | None,
-        option("Read what runs in the cluster of this kubeconfig context too: read only, and never a Secret."),
+        option("Also read the cluster of this kubeconfig context; read-only, Secrets are never read."),
     ] = None
     kubeconfig: Annotated[Path | None, option("The kubeconfig; by default KUBECONFIG, then ~/.kube/config.")] = None
     namespace: Annotated[
-        tuple[str, ...], option("Of that cluster, read this namespace only; repeat for more.", negative="")
+        tuple[str, ...], option("Read only this namespace of the cluster; may be repeated.", negative="")
     ] = ()
 
 
@@ -77,31 +77,31 @@ def init(
     paths
         Folders and files: manifests, kustomizations, Helm values, rendered charts; `-` is standard input.
     nats
-        Read streams, consumers and settings from the server at this URL too.
+        Also read streams, consumers and settings from the server at this URL.
     creds
-        Its credentials file; otherwise NATS_CREDS, NATS_USER and NATS_PASSWORD are taken.
+        Credentials file for --nats; by default NATS_CREDS, or NATS_USER and NATS_PASSWORD.
     user
-        The user to connect as; the password is taken from NATS_PASSWORD.
+        User name for --nats; the password comes from NATS_PASSWORD.
     tlsca
-        The certificate authority of the server.
+        CA certificate of the server (PEM).
     tlscert
-        The client's certificate.
+        Client certificate (PEM).
     tlskey
-        The client's key.
+        Key of the client certificate (PEM).
     monitor
-        The server's monitoring URL; port 8222 of the server is tried without it.
+        Monitoring URL of the server; by default port 8222 of its host.
     name
-        What to call the system.
+        Name of the system.
     file
         The file to write.
     yes
         Write without asking.
     json
-        Print the result for machines; write a changed file only with --yes.
+        Print JSON; a changed file is written only with --yes.
     """
     if not paths and not nats and not cluster.kube:
-        remedy = "name folders with manifests, a cluster with --kube, or a server with --nats"
-        raise InputError.at("init", "there is nothing to read", remedy)
+        remedy = "give folders with manifests, a cluster with --kube, or a server with --nats"
+        raise InputError.at("init", "no input is given", remedy)
     listed = _listed(cluster)
     discovery = _discovered(paths, reading, listed, name=name, file=file)
     if nats:
@@ -158,7 +158,7 @@ def _listed(cluster: RunningCluster) -> Listing:
     if cluster.kube:
         return list_objects(cluster.kube, kubeconfig=cluster.kubeconfig, namespaces=cluster.namespace)
     if cluster.kubeconfig or cluster.namespace:
-        raise InputError.at("init", "no cluster is named", "name the kubeconfig's context with --kube")
+        raise InputError.at("init", "no cluster is named", "give the kubeconfig context with --kube")
     return Listing(())
 
 
@@ -181,7 +181,7 @@ def _refuse_nothing(discovery: Discovery, paths: tuple[Path, ...], listed: Listi
         )
     )
     what = f"no workload was found{f' ({more})' if more else ''}"
-    remedy = "name the folder with the manifests, render charts first, or read the servers with --nats"
+    remedy = "give the folder with the manifests, render Helm charts first, or read the servers with --nats"
     if listed.unread:
         remedy = listed.unread[0].remedy
     raise InputError.at(" ".join(str(path) for path in paths) or "init", what, remedy)
@@ -215,7 +215,7 @@ def _may_write(update: Update, *, yes: bool, json: bool) -> bool:
 
 def _outcome(update: Update, *, written: bool) -> str:
     if not written:
-        return f"{update.path}: not written; say --yes to take the changes above"
+        return f"{update.path}: not written; give --yes to accept the changes above"
     if update.first:
         return f"{update.path}: written"
     return f"{update.path}: updated" if update.changed else f"{update.path}: nothing to change"

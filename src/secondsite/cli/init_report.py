@@ -80,9 +80,9 @@ def as_text(update: Update, discovery: Discovery, *, verbose: bool) -> str:
     lines = [*_streamless(system), *_wrapped("found", parts or "nothing")]
     if discovery.unknown:
         kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(discovery.unknown.items()))
-        lines += _wrapped("left aside, kinds not understood", kinds)
-    lines += _left_out("skipped, no manifests", discovery.skipped, verbose=verbose)
-    lines += _left_out("unknown, as what stands there cannot be read", discovery.unread, verbose=verbose)
+        lines += _wrapped("ignored, as these kinds are not supported", kinds)
+    lines += _left_out("skipped, as they are no manifests", discovery.skipped, verbose=verbose)
+    lines += _left_out("unknown, as the value there cannot be read", discovery.unread, verbose=verbose)
     for note in (*update.notes, *discovery.notes):
         lines += _wrapped("note", note)
     if update.changed:
@@ -99,7 +99,7 @@ def _streamless(system: System) -> Iterator[str]:
     known = [name for name in clusters if name not in unknown]
     where = [f"{how} in {', '.join(names)}" for how, names in (("is on", known), ("may be on", unknown)) if names]
     yield from _wrapped("no streams known", f"JetStream {' and '.join(where)}, and no stream of it was found")
-    yield "  tell them by one of these:"
+    yield "  add them in one of these ways:"
     yield "  - secondsite init --nats URL reads them from a running server"
     yield "  - name the folder with their definitions: NACK, JSON or YAML in a ConfigMap, `nats stream add` in a script"
     yield "  - write them under `nats: streams:` in the file"
@@ -138,7 +138,7 @@ def _assumptions(system: System) -> Iterator[str]:
 def _next(system: System, update: Update) -> Iterator[str]:
     option = "" if update.path.name == "secondsite.yaml" and len(update.path.parts) == 1 else f" --file {update.path}"
     if not system.contracts:
-        yield f"next: write what you promise under `contracts:` in {update.path}, then"
+        yield f"next: write your RTO and RPO targets under `contracts:` in {update.path}, then"
         yield f"      secondsite audit{option}"
     else:
         yield f"next: secondsite audit{option}, then secondsite evaluate{option}"

@@ -16,10 +16,10 @@ from secondsite.cli.options import SYSTEM_FILE
 if TYPE_CHECKING:
     from secondsite.lab.resident import Resident
 
-app = App(name="lab", help="Run a strategy as real servers on this machine.")
+app = App(name="lab", help="Run a strategy on this machine, with real servers.")
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
-Block = Annotated[int | None, Parameter(help="The lab to address, if several run.")]
+Block = Annotated[int | None, Parameter(help="Name of the lab, if several run.")]
 
 
 @app.command
@@ -39,7 +39,7 @@ def up(
     ] = None,
     json_: Json = False,
 ) -> int:
-    """Start a lab, wait until it serves, and say how to connect to it."""
+    """Start a lab, wait until it serves, and print how to connect."""
     from secondsite.evaluate.explain import parse_strategy
     from secondsite.lab.binaries import require_lab_packages
     from secondsite.lab.resident import start
@@ -61,7 +61,7 @@ def up(
 
 @app.command
 def down(*, block: Block = None) -> int:
-    """End a lab, or all of them; nothing of them is left running."""
+    """Stop a lab, or all labs, with all their processes."""
     from secondsite.lab.resident import stop
 
     residents = _running(block)
@@ -75,17 +75,17 @@ def down(*, block: Block = None) -> int:
 
 @app.command
 def status(*, block: Block = None, json_: Json = False) -> int:
-    """Say which labs run, what is in them and how to connect."""
+    """List the running labs, what they contain and how to connect."""
     residents = _running(block)
     if not residents and not json_:
-        print("no lab runs; start one with `secondsite lab up`")
+        print("no lab is running; start one with `secondsite lab up`")
     _show(residents, json_)
     return 0
 
 
 @app.command
 def fetch(version: str) -> int:
-    """Download the nats-server of a version (2.10 is the newest 2.10 known), once, with pinned hashes."""
+    """Download a nats-server version (2.10 means the newest known 2.10), verified by pinned hashes."""
     from secondsite.lab.nats_binary import fetch as download
     from secondsite.lab.nats_binary import resolve
 
@@ -120,7 +120,7 @@ def _lines(lab: Resident) -> list[str]:
         *(f"  gateway {region}: {address}" for region, address in lab.gateways.items()),
         f"  publish:  curl -H 'apikey: {lab.api_key}' -d '{event}' {url}/v1/events",
         f"  resolve:  dig @{host} -p {port} {lab.host}",
-        f"  objects:  {lab.s3} (bucket backups, keys lab and lab-secret)",
+        f"  objects: {lab.s3} (bucket backups, keys lab and lab-secret)",
         f"  logs and stores: {lab.folder}",
         f"  processes: {len(lab.processes)}" + (f", dead: {', '.join(lab.dead)}" if lab.dead else ", all alive"),
     ]

@@ -20,7 +20,7 @@ from secondsite.cli.operating_world import (
 from secondsite.cli.stores import Flag, print_json
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
 
-app = App(name="operate", help="Check that a failover could be carried out now, and give back what one held.")
+app = App(name="operate", help="Check that a failover could run now, and release controllers that one paused.")
 
 
 @app.command
@@ -56,7 +56,7 @@ def release(region: str, /, *, what: Chosen = WHAT) -> int:
     services = cluster_workloads(cluster_places(system.operate), system.services, system.operate)
     if services is None or not services.reaches(region):
         remedy = f"write `kube` under {region} in `operate: places:`"
-        raise InputError.at("REGION", f"it is not known how the cluster of {region} is reached", remedy)
+        raise InputError.at("REGION", f"no way to reach the cluster of {region} is configured", remedy)
     freed = asyncio.run(services.release(region))
     print("\n".join(f"released: {one}" for one in freed) or f"nothing is held in {region}")
     return EXIT_HOLDS

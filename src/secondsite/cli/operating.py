@@ -49,7 +49,7 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
 
     @app.command
     def plan(*, what: Chosen = WHAT, where: Placed = WHERE, who: Declared = WHO, json: Flag = False) -> int:
-        """Show each step, what it would change now, and what forbids it. Changes nothing."""
+        """Show each step, what it would change now, and what blocks it. Changes nothing."""
         return _plan(direction, what, where, who, machine=json)
 
     @app.command
@@ -82,7 +82,7 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
         journal: JournalPath = None,
         json: Flag = False,
     ) -> int:
-        """Go on where a run stopped, failed or was killed."""
+        """Continue a run that stopped, failed or was killed."""
         path = _journal_path(direction, what, journal)
         _fetch(direction, what, where, who, path)
         begun.refuse_ended(path, direction)
@@ -97,7 +97,7 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
         journal: JournalPath = None,
         json: Flag = False,
     ) -> int:
-        """Give the operation up, before a stream takes writes in its new place: back to who took them before."""
+        """Stop the operation before any stream is promoted, and let the old writers write again."""
         path = _journal_path(direction, what, journal)
         _fetch(direction, what, where, who, path)
         begun.refuse_ended(path, direction)
@@ -154,7 +154,7 @@ def _run(
     async def work() -> OperationOutcome:
         with Journal(path, world.clock) as journal:
             if journal.torn_bytes:
-                print(f"{path}: its torn last line is dropped; that step is begun again", file=sys.stderr)
+                print(f"{path}: the last line is incomplete and is dropped; that step runs again", file=sys.stderr)
             async with lease_of(deployment, world, journal, say) as lease:
                 options = Options(approve, frozenset(what.allow), where.patience, hold=lease.hold)
                 return await execute(procedure, deployment, world, journal, options=options, progress=report)
@@ -162,8 +162,8 @@ def _run(
     try:
         outcome = asyncio.run(work())
     except KeyboardInterrupt:
-        how = f"`secondsite {direction} status` says how far it is; go on with `resume`, or give it up with `abort`"
-        print(f"interrupted in the middle of {procedure.name}: {how}", file=sys.stderr)
+        how = f"`secondsite {direction} status` shows its progress; continue with `resume`, or stop with `abort`"
+        print(f"interrupted during {procedure.name}: {how}", file=sys.stderr)
         return EXIT_INTERRUPTED
     print_json(outcome_json(procedure.name, outcome)) if machine else print(outcome_text(procedure.name, outcome, path))
     if outcome.finished:
@@ -223,7 +223,7 @@ def _status(
     if not entries:
         entries = read_journal(path)
     if not entries:
-        raise InputError.at(str(path), "nothing was begun in this journal", "begin with `run`")
+        raise InputError.at(str(path), "no operation was started in this journal", "begin with `run`")
     if machine:
         print_json({**status_json(entries), "acts": shared.acting})
     else:

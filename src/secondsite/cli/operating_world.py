@@ -70,7 +70,7 @@ class OperationScope:
 
     file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE
     strategy: Annotated[
-        str, option(f"The strategy that is deployed; else `operate: deployed`, else {UNTOLD}.", name="--strategy")
+        str, option(f"Deployed strategy; by default `operate: deployed` in the file, then {UNTOLD}.", name="--strategy")
     ] = ""
     fault: Annotated[
         str, option("The fault: region, gray, control-plane, … (failover); deletion, bad-write (repair).")
@@ -85,22 +85,27 @@ class OperationPlaces:
     """Regions as REGION=VALUE; the user and its secret come from NATS_CREDS, NATS_USER and NATS_PASSWORD."""
 
     nats: Annotated[
-        tuple[str, ...], option("REGION=nats://host:4222 or REGION=context:NAME, for each.", negative="")
+        tuple[str, ...],
+        option(
+            "NATS servers of a region: REGION=nats://host:4222 or REGION=context:NAME; once per region.", negative=""
+        ),
     ] = ()
     system: Annotated[
-        tuple[str, ...], option("The same for the system account, which rescue and removal need.", negative="")
+        tuple[str, ...],
+        option("The same for the system account, which meta-group rescue and peer removal need.", negative=""),
     ] = ()
     reach_s: Annotated[
         PositiveFloat, option("Seconds without an answer after which a region counts as unreachable.")
     ] = 2.0
     patience: Annotated[
-        PositiveFloat, option("Stretch each step's limit by this factor; a limit counts from the last progress.")
+        PositiveFloat, option("Multiply each step's time limit by this factor; a limit counts from the last progress.")
     ] = 1.0
     path_url: Annotated[str, option("The URL that clients write to; overrides `operate.path` in the system file.")] = ""
-    from_: Annotated[str, option("The backup store, for strategies that restore from one.", name="--from")] = ""
+    from_: Annotated[str, option("Backup store, for strategies that restore from one.", name="--from")] = ""
     restored: Annotated[RestoredOrigins, Parameter(name="*")] = NOTHING_CHOSEN
     store: Annotated[
-        tuple[str, ...], option("A database, for each region: REGION/STORE=env:NAME (or file:, service:).", negative="")
+        tuple[str, ...],
+        option("Login of a database: REGION/STORE=env:NAME, file:PATH or service:NAME; once per region.", negative=""),
     ] = ()
     done: Annotated[
         tuple[str, ...], option("Mark a manual step as done: STEP=WHO, or STEP (then --who did it).", negative="")

@@ -15,7 +15,7 @@ from secondsite.model.errors import EXIT_HOLDS, InputError
 
 
 def plan(
-    name: Annotated[str, Parameter(help="A step by name or number; without one, the steps are listed.")] = "",
+    name: Annotated[str, Parameter(help="Name or number of a step; lists the steps by default.")] = "",
     *,
     file: Annotated[Path, Parameter(help="The system.")] = SYSTEM_FILE,
     years: Annotated[PositiveInt, Parameter(help="Years to simulate.")] = 200_000,
@@ -37,8 +37,8 @@ def plan(
         return EXIT_HOLDS
     chosen = next((step for step in steps if name.lower() in (str(step.number), step.slug, step.name.lower())), None)
     if chosen is None:
-        known = ", ".join(step.slug for step in steps) or "none: staying as today is recommended"
-        raise InputError.at(name, "is no step of the roadmap", f"name one of: {known}")
+        known = ", ".join(step.slug for step in steps) or "there is none: the recommendation is to stay as today"
+        raise InputError.at(name, "is not a step of the roadmap", f"name one of: {known}")
     print(
         json.dumps(as_json(chosen), indent=2, ensure_ascii=False) if json_ else as_markdown(chosen),
         end="\n" if json_ else "",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from secondsite.stores.postgres import PostgresServer
     from secondsite.stores.postgres_host import Followed
 
-app = App(name="postgres", help="Look at a PostgreSQL server, fence it, promote it, bring it back.")
+app = App(name="postgres", help="Inspect, fence, promote and re-attach a PostgreSQL server.")
 Dsn = Annotated[str, option("env:NAME, file:PATH or service:NAME, or a connection string without a password.")]
 Within = Annotated[PositiveFloat, option("Seconds to wait for it.")]
 
@@ -35,7 +35,7 @@ def status(dsn: Dsn, *, json: Flag = False) -> int:
     )
     print(f"position {state.position:,}" + (f", replayed {state.replayed:,}" if state.standby else ""))
     if state.standby:
-        print("receiving from its primary" if state.receiving else "receives from nobody")
+        print("receiving from its primary" if state.receiving else "not connected to a primary")
     for follower in state.followers:
         print(f"follower {follower.name}: {follower.state}, {follower.behind_bytes:,} bytes behind")
     for slot in state.slots:
@@ -46,7 +46,7 @@ def status(dsn: Dsn, *, json: Flag = False) -> int:
 
 @app.command
 def fence(dsn: Dsn, *, within: Within = 10.0) -> int:
-    """Let nobody in but this login, and end every other session. It holds over a restart, until `unfence`."""
+    """Reject every login but this one, and end all other sessions. Survives a restart, until `unfence`."""
     ended = asyncio.run(_server(dsn).fence(within))
     print(f"fenced; {ended} session{'' if ended == 1 else 's'} ended")
     return EXIT_HOLDS
@@ -54,15 +54,15 @@ def fence(dsn: Dsn, *, within: Within = 10.0) -> int:
 
 @app.command
 def unfence(dsn: Dsn) -> int:
-    """Put the access rules back as they were."""
+    """Restore the access rules from before the fence."""
     asyncio.run(_server(dsn).unfence())
-    print("the fence is lifted")
+    print("fence removed")
     return EXIT_HOLDS
 
 
 @app.command
 def promote(dsn: Dsn, *, within: Within = 60.0) -> int:
-    """Make a standby the primary, and see that it is on a new timeline."""
+    """Promote a standby, and check that it is on a new timeline."""
     state = asyncio.run(_server(dsn).promote(within))
     print(f"{state.role} on timeline {state.timeline}")
     return EXIT_HOLDS
@@ -70,20 +70,20 @@ def promote(dsn: Dsn, *, within: Within = 60.0) -> int:
 
 @app.command
 def caught_up(dsn: Dsn, primary: Dsn, *, within: Within = 60.0) -> int:
-    """Wait until a standby has replayed all that its primary has written now; exit 1 where it has not in time."""
+    """Wait until a standby has replayed everything its primary has written by now; exit 1 on timeout."""
 
     async def work() -> bool:
         position = (await _server(primary).look()).position
         return await _server(dsn).replayed_up_to(position, within)
 
     done = asyncio.run(work())
-    print("has replayed all of it" if done else f"is behind still after {within:g} s")
+    print("has replayed everything" if done else f"is still behind after {within:g} s")
     return EXIT_HOLDS if done else EXIT_DOES_NOT_HOLD
 
 
 @app.command
-def salvage(old: Dsn, new: Dsn, *, folder: Annotated[Path, option("Where the rows are saved, as CSV.")]) -> int:
-    """Find the rows that only the old primary has, and save them before it is rewound; exit 1 where there are any."""
+def salvage(old: Dsn, new: Dsn, *, folder: Annotated[Path, option("Folder for the rows, as CSV.")]) -> int:
+    """Find rows that exist only on the old primary and save them before it is rewound; exit 1 if there are any."""
     from secondsite.stores.postgres_rows import salvage_rows
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def salvage(old: Dsn, new: Dsn, *, folder: Annotated[Path, option("Where the row
             alike = " (no primary key: whole rows were compared)" if table.keyless else ""
             print(f"{table.name}: {len(table.keys):,} rows are only there{alike}, saved to {table.file}")
     if not any(table.keys for table in tables):
-        print("no row is only there")
+        print("no row exists only there")
     return EXIT_DOES_NOT_HOLD if any(table.keys for table in tables) else EXIT_HOLDS
 
 
@@ -103,9 +103,9 @@ def follow(
     *,
     data: Annotated[Path, option("The data folder of the stopped server.")],
     tools: Annotated[Path, option("The folder with pg_rewind and pg_basebackup.")],
-    slot: Annotated[str, option("The replication slot on the primary; made where it has none of that name.")] = "",
+    slot: Annotated[str, option("Replication slot on the primary; created if missing.")] = "",
 ) -> int:
-    """Make a stopped server follow a new primary: by pg_rewind, else by a copy anew. Run `salvage` first."""
+    """Make a stopped server follow a new primary, by pg_rewind or else by pg_basebackup. Run `salvage` first."""
     from secondsite.stores.postgres_host import PostgresHost
 
     async def work() -> Followed:

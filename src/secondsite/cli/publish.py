@@ -25,11 +25,11 @@ DOCUMENTS = Path("docs/saas")
 
 
 def publish(
-    folder: Annotated[Path, Parameter(help="Where the documents go.")] = DOCUMENTS,
+    folder: Annotated[Path, Parameter(help="Folder for the documents.")] = DOCUMENTS,
     *,
     file: Annotated[Path, Parameter(help="The system.")] = SYSTEM_FILE,
     check: Annotated[
-        bool, Parameter(negative="", help="Write nothing; print a diff and exit with 1 if a document is stale.")
+        bool, Parameter(negative="", help="Write nothing; print a diff and exit with 1 if a document is out of date.")
     ] = False,
     evidence: Annotated[
         Path | None, Parameter(help="Evidence folder; by default .secondsite/evidence beside the system file.")
@@ -63,7 +63,7 @@ def publish(
         for change in needed:
             sys.stdout.writelines(change.diff())
         if needed:
-            print(f"stale: {len(needed)}; bring them up to date with `secondsite publish {folder}`", file=sys.stderr)
+            print(f"stale: {len(needed)}; update them with `secondsite publish {folder}`", file=sys.stderr)
         return EXIT_DOES_NOT_HOLD if needed else EXIT_HOLDS
     for change in needed:
         write(change)
@@ -108,7 +108,7 @@ def _evidence(file: Path, named: Path | None) -> Path | None:
         usual = file.parent / EVIDENCE_FOLDER
         return usual if usual.is_dir() else None
     if not named.exists():
-        raise InputError.at(str(named), "there is no such evidence", "name what `secondsite drill` wrote")
+        raise InputError.at(str(named), "no evidence found there", "give a folder that `secondsite drill` wrote")
     return named
 
 
@@ -151,4 +151,4 @@ def _day(given: str) -> date:
     try:
         return date.fromisoformat(given)
     except ValueError as error:
-        raise InputError.at("--date", f"{given!r} is not a day", "write one such as 2026-11-23") from error
+        raise InputError.at("--date", f"{given!r} is not a day", "write a date such as 2026-11-23") from error

@@ -17,7 +17,7 @@ from secondsite.model.wording import counted
 if TYPE_CHECKING:
     from secondsite.stores.redis import RedisServer, RedisState
 
-app = App(name="redis", help="Look at a Redis or Valkey server, fence it, promote it, bring it back.")
+app = App(name="redis", help="Inspect, fence, promote and re-attach a Redis or Valkey server.")
 Url = Annotated[str, option("env:NAME or file:PATH, or redis://user@host:6379 without a password.")]
 Within = Annotated[PositiveFloat, option("Seconds to wait for it.")]
 
@@ -31,11 +31,11 @@ def status(url: Url, *, json: Flag = False) -> int:
         return EXIT_HOLDS
     fence = ", fenced" if state.fenced else ""
     print(f"{state.role}{fence}: version {state.version}, replication id {state.replication_id}, run {state.run_id}")
-    print(f"offset {state.offset:,}, {state.keys:,} keys, {'persistent' if state.persistent else 'in memory alone'}")
+    print(f"offset {state.offset:,}, {state.keys:,} keys, {'persistent' if state.persistent else 'in memory only'}")
     if state.before:
         print(f"took over from {state.before} after offset {state.parted_at:,}")
     if state.replica:
-        print("receiving from its primary" if state.linked else "receives from nobody")
+        print("receiving from its primary" if state.linked else "not connected to a primary")
     for follower in state.followers:
         print(f"follower {follower.address}: {follower.state}, {follower.behind_bytes:,} bytes behind")
     return EXIT_HOLDS
@@ -43,26 +43,24 @@ def status(url: Url, *, json: Flag = False) -> int:
 
 @app.command
 def fence(url: Url, *, within: Within = 10.0) -> int:
-    """Let nobody in but this login and replicas, and end every other session, until `unfence`."""
+    """Reject every login but this one and the replicas, and end all other sessions, until `unfence`."""
     ended, kept = asyncio.run(_server(url).fence(within))
     print(f"fenced; {ended} session{'' if ended == 1 else 's'} ended")
-    print(
-        "it holds over a restart" if kept else "it does NOT hold over a restart: the server has no file for its users"
-    )
+    print("it survives a restart" if kept else "it does NOT survive a restart: the server has no ACL file")
     return EXIT_HOLDS
 
 
 @app.command
 def unfence(url: Url) -> int:
-    """Turn on again the users that the fence turned off."""
+    """Enable the users that the fence disabled."""
     asyncio.run(_server(url).unfence())
-    print("the fence is lifted")
+    print("fence removed")
     return EXIT_HOLDS
 
 
 @app.command
 def promote(url: Url) -> int:
-    """Make a replica the primary, and see that it has a replication id of its own."""
+    """Promote a replica, and check that it has a new replication ID."""
     state = asyncio.run(_server(url).promote())
     print(f"{state.role}, replication id {state.replication_id}")
     return EXIT_HOLDS
@@ -70,28 +68,28 @@ def promote(url: Url) -> int:
 
 @app.command
 def caught_up(url: Url, primary: Url, *, within: Within = 60.0) -> int:
-    """Wait until a replica has received all that its primary has now; exit 1 where it has not in time."""
+    """Wait until a replica has received everything its primary has by now; exit 1 on timeout."""
 
     async def work() -> bool:
         offset = (await _server(primary).look()).offset
         return await _server(url).replayed_up_to(offset, within)
 
     done = asyncio.run(work())
-    print("has all of it" if done else f"is behind still after {within:g} s")
+    print("has all of it" if done else f"is still behind after {within:g} s")
     return EXIT_HOLDS if done else EXIT_DOES_NOT_HOLD
 
 
 @app.command
-def salvage(old: Url, new: Url, *, folder: Annotated[Path, option("Where the keys are saved, as JSON lines.")]) -> int:
-    """Find the keys that only the old primary has, and save them before it follows; exit 1 where there are any.
+def salvage(old: Url, new: Url, *, folder: Annotated[Path, option("Folder for the keys, as JSON lines.")]) -> int:
+    """Find keys that exist only on the old primary and save them before it follows; exit 1 if there are any.
 
-    A key that differs may have been written by either, once the old one wrote at all after the two parted: it is saved
-    too. A cache may do without: what it lost it fetches again.
+    A key that differs may have been written by either primary if the old one wrote after the two parted: it is saved
+    too. A cache needs no salvage, as it fetches what it lost again.
     """
     folder.mkdir(parents=True, exist_ok=True)
     saved = asyncio.run(_server(old).salvage(_server(new), folder))
     if not saved.names:
-        print("no key is only there")
+        print("no key exists only there")
         return EXIT_HOLDS
     print(f"{counted(len(saved.missing), 'keys')} only there, saved to {saved.file}")
     if saved.differing:
@@ -103,7 +101,7 @@ def salvage(old: Url, new: Url, *, folder: Annotated[Path, option("Where the key
 
 @app.command
 def follow(url: Url, primary: Url, *, within: Within = 60.0) -> int:
-    """Make a server the replica of another. What only it has is thrown away: run `salvage` first."""
+    """Make a server the replica of another. Data that only it has is deleted: run `salvage` first."""
 
     async def work() -> tuple[str, RedisState]:
         before, serving = await _server(url).look(), await _server(primary).look()
@@ -117,8 +115,8 @@ def follow(url: Url, primary: Url, *, within: Within = 60.0) -> int:
 def _lost(before: RedisState, serving: RedisState) -> str:
     only = before.only_here(serving)
     if only is None:
-        return "its log is of another history: all that it had was thrown away"
-    return f"{only:,} bytes of its log that nobody else had were thrown away" if only else "nothing was thrown away"
+        return "its replication history differs: all its data was deleted"
+    return f"{only:,} bytes of its log that no other server had were deleted" if only else "no data was deleted"
 
 
 def _server(reference: str) -> RedisServer:

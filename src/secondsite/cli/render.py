@@ -29,14 +29,14 @@ GATE_IMAGE = f"secondsite:{__version__}"
 
 
 def render(
-    folder: Annotated[Path, option("Where the files go.")] = FOLDER,
+    folder: Annotated[Path, option("Folder for the files.")] = FOLDER,
     *,
     file: Annotated[Path, option("The system.")] = SYSTEM_FILE,
     strategy: Annotated[str, option("Strategy, or STRATEGY@today; by default the recommended one.")] = "",
     domain: Annotated[str, option("Domain under which other regions resolve a server: POD.REGION.DOMAIN.")] = "",
     app_subject: Annotated[
         tuple[str, ...],
-        option("Subject that the application uses beside its streams, such as rpc.>; repeatable.", negative=""),
+        option("Subject that the application uses besides its streams, such as rpc.>; may be repeated.", negative=""),
     ] = (),
     account: Annotated[
         str,
@@ -44,7 +44,7 @@ def render(
     ] = "",
     gate_image: Annotated[str, option("Container image with secondsite, for the write gate.")] = GATE_IMAGE,
     check: Annotated[
-        bool, option("Write nothing; print a diff and exit with 1 if a file is stale.", negative="")
+        bool, option("Write nothing; print a diff and exit with 1 if a file is out of date.", negative="")
     ] = False,
     years: Annotated[PositiveInt, option("Years to simulate, where no strategy is named.")] = 200_000,
     seed: Annotated[NonNegativeInt, option("Random seed; the same seed gives the same recommendation.")] = 1,
@@ -115,7 +115,7 @@ def _account_of(deployment: Deployment, given: str) -> str:
 
 
 def _refuse_fields(deployment: Deployment) -> None:
-    """What a server would drop in silence is no deployment of this system."""
+    """What a server would drop silently is no deployment of this system."""
     for cluster, stream, fields in clusters_not_taking(deployment.clusters):
         place = deployment.system.place(f"nats.{cluster.name}.streams.{stream.name}")
         what = f"nats-server {cluster.version} in {cluster.region} does not take {', '.join(fields)} of {stream.name}"
@@ -151,7 +151,7 @@ def _print(folder: Path, needed: list[Change], old: tuple[Path, ...], *, check: 
     for path in old:
         print(f"left over: {path}; this strategy has no such file: delete it", file=sys.stderr)
     if check and (needed or old):
-        again = f"bring them up to date with `secondsite render {folder}`"
+        again = f"update them with `secondsite render {folder}`"
         print(f"stale: {len(needed) + len(old)}; {again}", file=sys.stderr)
     elif not check:
         print(f"{len(needed)} written in {folder}" if needed else f"up to date: {folder}")

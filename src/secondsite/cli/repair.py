@@ -5,6 +5,4 @@ from __future__ import annotations
 from secondsite.cli.operating import make_app
 from secondsite.cli.operating_world import ProcedureDirection
 
-app = make_app(
-    ProcedureDirection.REPAIR, "Bring back deleted or overwritten streams in their place, and make every copy anew."
-)
+app = make_app(ProcedureDirection.REPAIR, "Restore deleted or overwritten streams in place, and rebuild every copy.")

@@ -40,12 +40,13 @@ class When:
 
     at: Annotated[
         str | None,
-        stores.option("This very moment of an archive, or the newest backup finished by then: 2026-11-23T12:00:00Z."),
+        stores.option("Point in time of an archive, or newest backup finished by then: 2026-11-23T12:00:00Z."),
     ] = None
     at_sequence: Annotated[
-        str | None, stores.option("STREAM=N: the moment of an archive at which this message was the stream's last.")
+        str | None,
+        stores.option("STREAM=N: point in time of an archive at which message N was the last of the stream."),
     ] = None
-    backup: Annotated[str | None, stores.option("The backup with this id; see `secondsite backup list`.")] = None
+    backup: Annotated[str | None, stores.option("ID of the backup; `secondsite backup list` shows them.")] = None
 
 
 AS_SAVED, NEWEST = Fit(), When()
@@ -82,11 +83,11 @@ def restore(
     save_to
         The store that what is overwritten is saved to; the one of --from without.
     identity
-        A file with the age key that opens the backup.
+        File with the age key that decrypts the backup.
     parallel
         How many streams at once, 64 MiB each.
     json
-        Print the result for machines.
+        Print JSON.
     """
     from secondsite.archive.source import Asked, choose_source
     from secondsite.backup.restore import RestorePlan, restore_from
@@ -113,7 +114,9 @@ def restore(
     try:
         source, outcomes = asyncio.run(work())
     except KeyboardInterrupt:
-        print("interrupted: say the same again, and it goes on; a stream half restored is begun anew", file=sys.stderr)
+        print(
+            "interrupted: run the same command again to continue; a half-restored stream starts again", file=sys.stderr
+        )
         return EXIT_INTERRUPTED
     _report(source, outcomes, machine=json)
     return exit_code(outcomes, asked=prove)
@@ -168,8 +171,8 @@ def _lines(outcome: StreamOutcome) -> list[str]:
     if outcome.error:
         return [f"{name}: {outcome.proof.why.upper()}: {outcome.error}; {outcome.remedy}"]
     proof = outcome.proof
-    verdict = {"equal": "every message the same", "differs": "DIFFERS", "unproven": "counted, not compared"}
-    begin = "was there already" if outcome.already_there else f"restored in {outcome.transfer_s:.1f} s"
+    verdict = {"equal": "every message is identical", "differs": "DIFFERS", "unproven": "counted, not compared"}
+    begin = "existed already" if outcome.already_there else f"restored in {outcome.transfer_s:.1f} s"
     messages, consumers = counted(outcome.messages, "messages"), counted(outcome.consumers, "consumers")
     counts = f"{messages} {outcome.first_seq}-{outcome.last_seq}, {consumers}"
     lines = [f"{name}: {begin}: {counts}: {verdict[proof.verdict]} ({proof.why or proof.sha256[:12]})"]
@@ -177,8 +180,8 @@ def _lines(outcome: StreamOutcome) -> list[str]:
         if sequences:
             lines.append(f"  {len(sequences)} {what}: {spans(sequences)}")
     if proof.expired:
-        lines.append(f"  {proof.expired} expired: older than the stream's age limit or their own time to live")
+        lines.append(f"  {proof.expired} expired: older than the stream's age limit or their own TTL")
     lines += [f"  configuration: {field}" for field in outcome.differences]
     if outcome.missing_consumers:
-        lines.append(f"  consumers missing or further back: {', '.join(outcome.missing_consumers)}")
+        lines.append(f"  consumers missing or behind: {', '.join(outcome.missing_consumers)}")
     return lines + [f"  {note}" for note in outcome.notes]

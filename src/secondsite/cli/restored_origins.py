@@ -24,13 +24,13 @@ class RestoredOrigins:
 
     restore: Annotated[
         tuple[str, ...],
-        option("Replace this stream; it is saved first. May be repeated. Without: those that are gone.", negative=""),
+        option("Replace this stream, after saving it; may be repeated. By default, the missing streams.", negative=""),
     ] = ()
-    at: Annotated[str, option("From when: 2026-11-23T12:00:00Z; the newest without.")] = ""
+    at: Annotated[str, option("Point in time to restore, such as 2026-11-23T12:00:00Z; the latest by default.")] = ""
     at_sequence: Annotated[
-        str, option("STREAM=N: the moment of an archive at which this message was the stream's last.")
+        str, option("STREAM=N: point in time of an archive at which message N was the last of the stream.")
     ] = ""
-    identity: Annotated[tuple[Path, ...], option("A file with the age key that opens the backup.", negative="")] = ()
+    identity: Annotated[tuple[Path, ...], option("File with the age key that decrypts the backup.", negative="")] = ()
 
     @property
     def bound(self) -> Mapping[str, Any]:
@@ -42,9 +42,7 @@ class RestoredOrigins:
         """Raises InputError where it would be passed over."""
         if self.bound and not procedure.fault.destroys_data:
             option = f"--{next(iter(self.bound)).replace(' ', '-')}"
-            raise InputError.at(
-                option, f"the {procedure.name} restores nothing in its place", "use `secondsite repair`"
-            )
+            raise InputError.at(option, f"{procedure.name} restores nothing in place", "use `secondsite repair`")
 
     def restorer(self, url: str, regions: Mapping[str, NatsPlace]) -> BackupRestorer:
         from secondsite.archive.source import Asked

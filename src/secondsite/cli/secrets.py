@@ -15,15 +15,15 @@ from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 if TYPE_CHECKING:
     from secondsite.secrets.door import SecretPlaces
 
-app = App(name="secrets", help="Compare secrets of two places by keyed fingerprints; no value is shown or kept.")
+app = App(name="secrets", help="Compare secrets of two places by keyed fingerprints; values are never shown or stored.")
 SystemFile = Annotated[Path, option("The system, as written by `secondsite init`.")]
-Names = Annotated[str, option("Which; all where none is named.")]
-RegionName = Annotated[str, option("The region whose cluster is asked.")]
+Names = Annotated[str, option("Secret to check; all by default.")]
+RegionName = Annotated[str, option("Region whose cluster is read.")]
 
 
 @app.command
 def compare(region: RegionName, *, file: SystemFile = SYSTEM_FILE, json: Flag = False) -> int:
-    """Say of each secret whether the region has what it should; exit 1 where one differs or is missing."""
+    """Check that each secret of the region matches its source; exit 1 if one differs or is missing."""
     places = _places(file)
 
     async def work() -> dict[str, str]:
@@ -46,9 +46,9 @@ def record(
     file: SystemFile = SYSTEM_FILE,
     to: Annotated[Path | None, option("The file; by default .secondsite/secret-fingerprints.json.")] = None,
 ) -> int:
-    """Write down the fingerprints of a region's secrets while it lives, for `reference: recorded`.
+    """Record the fingerprints of a region's secrets while it is up, for `reference: recorded`.
 
-    Their key is SECONDSITE_FINGERPRINT_KEY (32 bytes in hex): keep it elsewhere than the file.
+    The key comes from SECONDSITE_FINGERPRINT_KEY (32 bytes in hex); store it apart from the file.
     """
     import os
 
@@ -58,7 +58,7 @@ def record(
 
     places = _places(file)
     if region not in places.regions:
-        raise InputError.at(region, "has no cluster in secondsite.yaml", f"name it: operate.places.{region}.kube")
+        raise InputError.at(region, "has no cluster in secondsite.yaml", f"configure operate.places.{region}.kube")
     key = key_of(os.environ.get(KEY, ""), f"env:{KEY}")
     text = asyncio.run(recorded(places.regions[region], places.entries, key))
     path = to or RECORDED
@@ -74,7 +74,7 @@ def refresh(
     *names: Names,
     file: SystemFile = SYSTEM_FILE,
 ) -> int:
-    """Have External Secrets read secrets anew, and wait until it says that it has."""
+    """Make External Secrets refresh secrets, and wait until it has."""
     places = _places(file)
     chosen = names or tuple(one.name for one in places.entries)
     if unknown := sorted(set(chosen) - {one.name for one in places.entries}):
@@ -84,7 +84,7 @@ def refresh(
     return EXIT_HOLDS
 
 
-_SAME, _DIFFERS, _MISSING, _UNKNOWN = "the same", "differs", "missing", "missing where it should come from"
+_SAME, _DIFFERS, _MISSING, _UNKNOWN = "the same", "differs", "missing", "missing at its source"
 
 
 def _compared(expected: str, there: str) -> str:
@@ -102,6 +102,6 @@ def _places(file: Path) -> SecretPlaces:
     deployment, _ = procedure_of(ProcedureDirection.OVER, OperationScope(file))
     places = secret_places(deployment)
     if places is None:
-        what, remedy = "nobody said how secrets are compared", "write operate: secrets: {reference: …}"
+        what, remedy = "no method to compare secrets is configured", "write operate: secrets: {reference: …}"
         raise InputError.at(str(file), what, f"{remedy}, see docs/secrets.md")
     return places

@@ -14,10 +14,10 @@ from secondsite.model.errors import InputError
 _LOGIN = "set NATS_USER and NATS_PASSWORD, NATS_TOKEN or NATS_CREDS"
 _REGION = "name a context of the nats command that holds it: {option} {region}context:NAME"
 _STORE = (
-    "give credentials the way the provider's own tools take them: environment, profile, workload identity; "
+    "give credentials as the provider's own tools take them: environment, profile or workload identity; "
     "an endpoint is http://host:port"
 )
-_FILE = "name a file that holds it, or set the variable that this place reads (see --help)"
+_FILE = "give a file that holds it, or set the environment variable for this option (see --help)"
 _SERVERS = ("--nats", "--system")
 _REMEDIES: Mapping[tuple[str, str], str] = {
     ("init", "--nats"): "give --creds FILE, or --user NAME with the password in NATS_PASSWORD",
@@ -43,7 +43,7 @@ _BY_OPTION: Mapping[str, str] = {
     "--from": _STORE,
     "--endpoint": _STORE,
     "--path-url": "write headers with env:NAME or file:PATH under `operate: path:` in secondsite.yaml",
-    "--command": "have the command read it from a file or from a variable of its own",
+    "--command": "let the command read it from a file or an environment variable",
     "--password": _LOGIN,
     "--token": _LOGIN,
 }
@@ -60,7 +60,7 @@ def refuse_secrets(arguments: Sequence[str]) -> None:
     verb = _verb(arguments)
     for option, value in _options(arguments):
         if option in _NAMES_A_SECRET or _SHAPES.search(value) or (option in _SERVERS and "@" in value):
-            what = "a secret may not stand on the command line: no password, no token and no key"
+            what = "secrets are not accepted on the command line: no password, token or key"
             raise InputError.at(option or "command line", what, _remedy(verb, option, value))
 
 

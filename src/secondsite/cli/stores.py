@@ -36,14 +36,16 @@ def option(text: str, **more: Any) -> Parameter:
 class Server:
     """Which NATS servers, and who we are to them."""
 
-    nats: Annotated[str | None, option("The server's URL, such as nats://host:4222; several with commas.")] = None
-    context: Annotated[str | None, option("Context of the nats CLI; by default NATS_CONTEXT or NATS_URL.")] = None
-    creds: Annotated[Path | None, option("Credentials file; by default NATS_CREDS, NATS_USER and so on.")] = None
+    nats: Annotated[str | None, option("NATS URL, such as nats://host:4222; separate several by commas.")] = None
+    context: Annotated[str | None, option("Context of the nats CLI; by default NATS_CONTEXT, then NATS_URL.")] = None
+    creds: Annotated[
+        Path | None, option("Credentials file; by default NATS_CREDS, or NATS_USER and NATS_PASSWORD.")
+    ] = None
     nkey: Annotated[Path | None, option("NKey seed file; by default NATS_NKEY.")] = None
     user: Annotated[str | None, option("User name; the password comes from NATS_PASSWORD.")] = None
-    tlsca: Annotated[Path | None, option("The certificate authority of the server.")] = None
-    tlscert: Annotated[Path | None, option("The client's certificate.")] = None
-    tlskey: Annotated[Path | None, option("The client's key.")] = None
+    tlsca: Annotated[Path | None, option("CA certificate of the server (PEM).")] = None
+    tlscert: Annotated[Path | None, option("Client certificate (PEM).")] = None
+    tlskey: Annotated[Path | None, option("Key of the client certificate (PEM).")] = None
     domain: Annotated[str | None, option("JetStream domain, if not the server's own.")] = None
 
     def place(self, inbox: str = "") -> NatsPlace:
@@ -102,7 +104,7 @@ class TrustOptions:
         from secondsite.backup.signing import Trust, of_identity, read_signer
 
         if self.allow:
-            passed_over("--allow unsigned: backups that nobody known signed are taken as they are")
+            passed_over("--allow unsigned: backups without a known signature are accepted")
         identities = keys.identities if keys else ()
         signers = {read_signer(path) for path in self.signer} | {of_identity(item).public for item in identities}
         return Trust(frozenset(signers), encrypted=bool(identities), unsigned=bool(self.allow))

@@ -59,7 +59,7 @@ class _Output(io.FileIO):
             self._be_quiet()
         except OSError as error:
             self._be_quiet()
-            remedy = "make room where it goes, or send it elsewhere"
+            remedy = "free space there, or write it elsewhere"
             raise MachineError.at(self._called, f"could not be written: {error.strerror}", remedy) from None
         return len(data)
 

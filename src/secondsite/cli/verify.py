@@ -29,7 +29,7 @@ def verify(
     ] = (),
     head: Annotated[
         tuple[str, ...],
-        Parameter(help="A register's head that you kept: nothing before it went.", negative=""),
+        Parameter(help="Register head that you stored earlier; fails if any run before it is missing.", negative=""),
     ] = (),
     junit: Annotated[Path | None, Parameter(help="Also write JUnit XML to this file.")] = None,
     pack: Annotated[bool, Parameter(negative="", help="Compress each valid run into one file.")] = False,
@@ -85,7 +85,7 @@ def _verification(
 
     for path in evidence:
         if not path.exists():
-            raise InputError.at(str(path), "there is no such evidence", "name what `secondsite drill` wrote")
+            raise InputError.at(str(path), "no evidence found there", "give a folder that `secondsite drill` wrote")
     now = datetime.now(UTC)
     if evidence and all(is_single(path) for path in evidence):
         return recompute(evidence, now)

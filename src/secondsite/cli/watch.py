@@ -12,76 +12,22 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from attrs import frozen
 from cyclopts import App, Parameter
-from cyclopts.types import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from cyclopts.types import NonNegativeFloat, PositiveFloat
 
-from secondsite.cli.operating_world import OperationPlaces, OperationScope, Placed
-from secondsite.cli.options import SYSTEM_FILE
+from secondsite.cli.operating_world import OperationPlaces, Placed
 from secondsite.cli.stores import Flag, option, print_json
+from secondsite.cli.watch_options import ListenOptions, WatchOptions, WatchScope
 from secondsite.model.errors import EXIT_HOLDS, EXIT_INTERRUPTED, InputError
 
 if TYPE_CHECKING:
-    from secondsite.watch.http_server import ListenAt
+    pass
 
 TOKEN, PAGE_TOKEN = "SECONDSITE_WATCH_TOKEN", "SECONDSITE_WATCH_PAGE_TOKEN"  # where they are read
 WHERE = OperationPlaces()
-app = App(name="watch", help="Notice that a region is lost, and fail over or ask; by a quorum of observers.")
-
-
-@frozen
-class ListenOptions:
-    """Where it answers over HTTP."""
-
-    host: Annotated[str, option("Address to listen on.")] = "127.0.0.1"
-    http: Annotated[NonNegativeInt | None, option("Port to listen on; 0 lets the system choose.")] = None
-    cert: Annotated[Path | None, option("Certificate (PEM); then it speaks https.")] = None
-    key: Annotated[Path | None, option("Key of the certificate (PEM).")] = None
-
-    def at(self) -> ListenAt:
-        from secondsite.watch.http_server import ListenAt
-
-        return ListenAt(self.host, self.http or 0, self.cert, self.key)
-
-    def url(self, port: int) -> str:
-        return f"{'https' if self.cert else 'http'}://{self.host}:{port}/"
-
-
-@frozen
-class WatchOptions:
-    """Who observes and what may be decided; each overrides `operate: watch:` of the system file."""
-
-    name: Annotated[str, option("Name of this watch; by default the machine's.")] = ""
-    observer: Annotated[
-        tuple[str, ...], option("NAME=URL, or NAME@REGION=URL for one inside a region; for each.", negative="")
-    ] = ()
-    quorum: Annotated[
-        NonNegativeInt | None,
-        option("How many observers agree; 0: more than half of those outside of the region."),
-    ] = None
-    window_s: Annotated[PositiveFloat | None, option("For how long they have to agree, in seconds.")] = None
-    checks: Annotated[PositiveInt, option("Rounds in a row before a signal counts.")] = 3
-    every_s: Annotated[PositiveFloat, option("Seconds between rounds; as the observers have it.")] = 10.0
-    decide: Annotated[tuple[str, ...], option("Fault that is failed over without a person: region.", negative="")] = ()
-    block_s: Annotated[NonNegativeFloat | None, option("A second failover within so many seconds needs a person.")] = (
-        None
-    )
-    ready_s: Annotated[PositiveFloat, option("Seconds between two looks at whether a failover could run.")] = 300.0
-
-
-@frozen
-class WatchScope:
-    """Which system is watched, and what its plans may pass over."""
-
-    file: Annotated[Path, option("The system, as written by `secondsite init`.")] = SYSTEM_FILE
-    strategy: Annotated[str, option("The strategy that is deployed; else `operate: deployed`.")] = ""
-    allow: Annotated[
-        tuple[str, ...], option("A guard that an automatic failover passes over: unfenced.", negative="")
-    ] = ()
-
-    @property
-    def whole(self) -> OperationScope:
-        return OperationScope(self.file, self.strategy, allow=self.allow)
+app = App(
+    name="watch", help="Detect the loss of a region by a quorum of observers, then fail over or ask for approval."
+)
 
 
 LISTEN, RULES, SCOPE = ListenOptions(), WatchOptions(), WatchScope()
@@ -119,10 +65,10 @@ def watch(*, scope: Scoped = SCOPE, where: Placed = WHERE, rules: Ruled = RULES,
 @app.command
 def observe(
     *,
-    config: Annotated[Path, option("What to look at, as docs/watch.md shows it.")],
+    config: Annotated[Path, option("Configuration of the observer; see docs/watch.md.")],
     listen: Listen = LISTEN,
 ) -> int:
-    """Look along every way into each region, and tell the watches that hold the token."""
+    """Probe every path into each region, and report to watches that hold the token."""
     from secondsite.operate.observer_config import read_observer
     from secondsite.watch.http_server import HttpServer
     from secondsite.watch.observer import Observer
@@ -142,11 +88,11 @@ def observe(
 @app.command
 def describe(
     *,
-    name: Annotated[str, option("Name of the observer, as `operate: watch: observers` has it.")],
+    name: Annotated[str, option("Name of the observer in `operate: watch: observers`.")],
     scope: Scoped = SCOPE,
     every_s: Annotated[PositiveFloat, option("Seconds between two rounds.")] = 10.0,
 ) -> int:
-    """Print what an observer would look at, from the system file: complete it, and give it to `watch observe`."""
+    """Print an observer configuration from the system file, to complete and pass to `watch observe`."""
     from secondsite.cli.operating_world import ProcedureDirection, procedure_of
     from secondsite.operate.observer_config import observer_config, observer_text
 
@@ -156,8 +102,10 @@ def describe(
 
 
 @app.command
-def status(*, at: Annotated[str, option("Where the watch answers: http://127.0.0.1:8088.")], json: Flag = False) -> int:
-    """What a watch sees now, what it asks, and whether a failover could run."""
+def status(
+    *, at: Annotated[str, option("URL of the watch, such as http://127.0.0.1:8088.")], json: Flag = False
+) -> int:
+    """Show what a watch sees, which approvals it waits for, and whether a failover could run."""
     from secondsite.cli.watch_parts import asked
     from secondsite.publish.terminal.watch import status_text
 
@@ -169,13 +117,13 @@ def status(*, at: Annotated[str, option("Where the watch answers: http://127.0.0
 @app.command
 def approve(
     *,
-    at: Annotated[str, option("Where the watch answers.")],
-    key: Annotated[Path, option("Your ed25519 secret key; its public key is among the approvers.")],
-    plan: Annotated[str, option("Hash of the plan that you looked at.")],
-    ask: Annotated[str, option("The question's id, as the watch shows it.")],
-    allow: Annotated[tuple[str, ...], option("A guard of the plan that you lift, by its id.", negative="")] = (),
+    at: Annotated[str, option("URL of the watch.")],
+    key: Annotated[Path, option("Your ed25519 secret key; its public key must be listed in approvers.")],
+    plan: Annotated[str, option("Hash of the plan that you reviewed.")],
+    ask: Annotated[str, option("ID of the approval request, as the watch shows it.")],
+    allow: Annotated[tuple[str, ...], option("ID of a guard to override; may be repeated.", negative="")] = (),
 ) -> int:
-    """Answer what a watch asks: sign that this very plan may run."""
+    """Approve a request of a watch: sign the hash of the plan that may run."""
     from secondsite.backup.signing import read_signing_key
     from secondsite.cli.operating_options import check_allowed
     from secondsite.cli.watch_parts import asked
@@ -191,12 +139,12 @@ def approve(
 @app.command
 def maintain(
     *,
-    at: Annotated[str, option("Where the watch answers.")],
-    minutes: Annotated[NonNegativeFloat, option("For how long; 0 ends it.")],
+    at: Annotated[str, option("URL of the watch.")],
+    minutes: Annotated[NonNegativeFloat, option("Duration of the maintenance, such as 2h; 0 ends it.")],
 ) -> int:
-    """Announce work on the home region: until it is over, the watch asks where it would have acted.
+    """Announce maintenance of the home region; until it ends, the watch asks for approval and never acts alone.
 
-    The page's token comes from SECONDSITE_WATCH_PAGE_TOKEN.
+    The token of the page comes from SECONDSITE_WATCH_PAGE_TOKEN.
     """
     from urllib.parse import urlencode
 

@@ -13,7 +13,7 @@ from secondsite.model.errors import InputError, MachineError, SecondsiteError
 
 if TYPE_CHECKING:
     from secondsite.cli.operating_world import OperationPlaces, OperationScope
-    from secondsite.cli.watch import WatchOptions
+    from secondsite.cli.watch_options import WatchOptions
     from secondsite.model.deployment import Deployment
     from secondsite.model.fault import Fault
     from secondsite.model.procedure import Procedure
@@ -180,7 +180,7 @@ def _procedures(what: OperationScope) -> tuple[Deployment, dict[Fault, Procedure
             made[fault] = procedure
     if not made:
         what_is = f"{what.strategy} has no failover"
-        raise InputError.at("--strategy", what_is, "name the one that is deployed, with a second region")
+        raise InputError.at("--strategy", what_is, "give the deployed strategy, one with a second region")
     return deployment, made
 
 
@@ -263,7 +263,7 @@ def asked(at: str, path: str, body: bytes | None = None) -> bytes:
             trust_env=False,
         )
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        what = f"the watch does not answer ({type(error).__name__})"
+        what = f"no answer from the watch ({type(error).__name__})"
         raise MachineError.at(at, what, "give the address that it printed at its start") from None
     if answer.status_code == 409:
         raise InputError.at(at, answer.text.strip(), "see `secondsite watch status`")

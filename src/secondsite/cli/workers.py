@@ -46,14 +46,14 @@ def distributed_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Par
         from distributed import Client, KilledWorker
     except ImportError as error:
         raise MachineError.at(
-            "--workers", "dask is not installed here", "pip install 'secondsite[dask]', or leave --workers out"
+            "--workers", "dask is not installed here", "run: pip install 'secondsite[dask]', or omit --workers"
         ) from error
     try:
         client = Client(  # type: ignore[no-untyped-call] # theirs
             contact, timeout=timeout_s, set_as_default=False, security=_security(address)
         )
     except (OSError, ValueError) as error:
-        raise _unusable(address, f"no scheduler answers within {timeout_s:g} s ({error})") from error
+        raise _unusable(address, f"no scheduler answered within {timeout_s:g} s ({error})") from error
     with client:
         _check(client, address, timeout_s)
 
@@ -68,7 +68,7 @@ def distributed_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Par
                 for future in futures:
                     yield future.result()
             except (KilledWorker, CancelledError, OSError) as error:
-                raise _unusable(address, f"the cluster was lost on the way ({error})") from error
+                raise _unusable(address, f"connection to the cluster lost ({error})") from error
 
         yield parallel_map
 
@@ -111,7 +111,7 @@ def _check(client: Client, address: str, timeout_s: float) -> None:
     try:
         client.wait_for_workers(1, timeout=timeout_s)
     except TimeoutError as error:
-        raise _unusable(address, f"the scheduler has no worker within {timeout_s:g} s") from error
+        raise _unusable(address, f"the scheduler had no worker within {timeout_s:g} s") from error
     here = tuple(version(package) for package in _SAME)
     for worker in client.scheduler_info(n_workers=-1)["workers"]:
         there = _versions(client, worker, address, timeout_s)
@@ -147,5 +147,5 @@ def _version(package: str) -> str:
 
 def _unusable(address: str, what: str) -> SecondsiteError:
     return MachineError.at(
-        f"--workers {address}", what, "start it with the same environment as here, or leave --workers out"
+        f"--workers {address}", what, "start it with the same environment as here, or omit --workers"
     )

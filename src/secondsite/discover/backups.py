@@ -16,7 +16,7 @@ from secondsite.discover.cron import longest_gap_s
 from secondsite.discover.dependencies import PodSetting
 from secondsite.discover.draft import Draft
 from secondsite.discover.resources import ResourceInventory, YamlNode
-from secondsite.discover.stream_calls import logical_lines
+from secondsite.discover.shell_lines import logical_lines
 from secondsite.discover.workloads import Workload
 from secondsite.model.backup import Content, Where
 from secondsite.model.errors import InputError

@@ -155,7 +155,7 @@ def _read(path: Path, reading: _Reading) -> None:
     elif path.is_dir():
         _read_folder(path, reading)
     else:
-        raise InputError.at(reading.build.shown(path), "is not there", "name a file or folder with manifests")
+        raise InputError.at(reading.build.shown(path), "does not exist", "name a file or folder with manifests")
 
 
 def _read_folder(path: Path, reading: _Reading) -> None:
@@ -198,7 +198,7 @@ def _read_kustomization(root: Path, reading: _Reading, *, asked: bool) -> None:
     except InputError as error:
         build.problems.extend(error.problems)
     missing = build.problems[before:]
-    scaffold = not resources and bool(missing) and all("is not there" in problem.what for problem in missing)
+    scaffold = not resources and bool(missing) and all("does not exist" in problem.what for problem in missing)
     if not asked or scaffold:
         reading.skipped += build.problems[before:]
         del build.problems[before:]

@@ -100,7 +100,7 @@ class Generators:
     def _file(self, path: Path, item: YamlNode, *, secret: bool) -> Node | None:
         place = item.place or Place("?")
         if not path.is_file():
-            self.problems.append(Problem(place, f"{item.text.rpartition('=')[2]!r} is not there", "correct the path"))
+            self.problems.append(Problem(place, f"{item.text.rpartition('=')[2]!r} does not exist", "correct the path"))
             return None
         if secret:
             return scalar("", place)

@@ -158,7 +158,9 @@ class Build:
                 elif path.is_file():
                     members += self.manifests(path)
                 else:
-                    self._problem(entry.place, f"{entry.text!r} is not there", "correct the path, or take the line out")
+                    self._problem(
+                        entry.place, f"{entry.text!r} does not exist", "correct the path, or take the line out"
+                    )
             except InputError as error:
                 self.problems.extend(Problem(entry.place or p.place, p.what, p.remedy) for p in error.problems)
             except OSError as error:

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from secondsite.discover.nats_conf import Conf
 from secondsite.discover.nats_conf import Path as ConfPath
 from secondsite.discover.resources import YamlNode
-from secondsite.discover.stream_calls import logical_lines
+from secondsite.discover.shell_lines import logical_lines
 from secondsite.discover.yaml_source import ScalarNode
 from secondsite.model.place import Place
 

@@ -131,7 +131,7 @@ def _lookup(node: Node, path: list[str], place: Place) -> Node:
         elif isinstance(node, ListNode) and part.isdecimal() and int(part) < len(node.items):
             holder = node.items[int(part)]
         if holder is None:
-            raise InputError.at(place, f"the patch names /{'/'.join(path)}, which is not there", "correct the path")
+            raise InputError.at(place, f"the patch names /{'/'.join(path)}, which does not exist", "correct the path")
         node = holder
     return node
 

@@ -25,7 +25,7 @@ SOURCE = "secondsite.source"
 
 @frozen(eq=False)
 class YamlNode:
-    """A node, or the absence of one, with typed access. Never fails on what is not there.
+    """A node, or the absence of one, with typed access. Never fails on what does not exist.
 
     ``key`` is where the key stands that leads to it: the place that a person would look at for a collection.
     """

@@ -47,10 +47,25 @@ class _Function:
     called: bool = False
 
 
+def logical_lines(text: str, first: Place) -> Iterator[tuple[Place, str]]:
+    """Lines without comments, those that end in a backslash joined, each with the place of its first part."""
+    held, start = "", 0
+    for number, line in enumerate(text.splitlines()):
+        if not held:
+            start = number
+        if line.lstrip().startswith("#"):
+            continue
+        if line.endswith("\\"):
+            held += line[:-1] + " "
+            continue
+        yield Place(first.file, first.line + start), held + line
+        held = ""
+    if held:
+        yield Place(first.file, first.line + start), held
+
+
 def commands(text: str, first: Place, given: Mapping[str, str]) -> Iterator[Command]:
     """In order, those of functions that nobody calls last. ``given``: variables of the environment."""
-    from secondsite.discover.stream_calls import logical_lines
-
     script = _Script(dict(given))
     for place, line in logical_lines(text, first):
         for words in _split(line):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from secondsite.discover.draft import Draft
@@ -83,23 +83,6 @@ def _take(kind: str, plain: list[str], options: dict[str, str], place: Place, st
     _call_stream(draft, {key: value for key, value in words.items() if value and key != "subjects"}, place)
     if options.get("history", "").isdecimal():
         draft.read("max_messages_per_subject", int(options["history"]), place)
-
-
-def logical_lines(text: str, first: Place) -> Iterator[tuple[Place, str]]:
-    """Lines without comments, those that end in a backslash joined, each with the place of its first part."""
-    held, start = "", 0
-    for number, line in enumerate(text.splitlines()):
-        if not held:
-            start = number
-        if line.lstrip().startswith("#"):
-            continue
-        if line.endswith("\\"):
-            held += line[:-1] + " "
-            continue
-        yield Place(first.file, first.line + start), held + line
-        held = ""
-    if held:
-        yield Place(first.file, first.line + start), held
 
 
 def _split_options(words: list[str]) -> tuple[list[str], dict[str, str]]:

@@ -59,10 +59,10 @@ async def answered(server: Endpoint, name: str, kind: str, timeout_s: float) -> 
         answer, _ = await dns.asyncquery.udp_with_fallback(question, address, port=server.port, timeout=timeout_s)
     except (dns.exception.DNSException, OSError, EOFError) as error:
         what = f"no answer for {name} ({type(error).__name__})"
-        raise MachineError.at(str(server), what, "see that the server is alive and reachable") from None
+        raise MachineError.at(str(server), what, "check that the server is running and reachable") from None
     if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         what = f"{name}: {dns.rcode.to_text(answer.rcode())}"
-        raise MachineError.at(str(server), what, "see whether it serves this zone") from None
+        raise MachineError.at(str(server), what, "check whether it serves this zone") from None
     return answer
 
 
@@ -72,7 +72,7 @@ async def address_of(host: str) -> str:
 
     addresses = await addresses_of(host)
     if not addresses:
-        raise MachineError.at(host, "is no name with an address", "correct the server's name")
+        raise MachineError.at(host, "does not resolve to an address", "fix the server's name")
     return addresses[0]
 
 

@@ -19,7 +19,7 @@ class Resolved:
 
 
 async def look_up(server: Endpoint, name: str, timeout_s: float = _TIMEOUT_S) -> Resolved | None:
-    """None where there is no such name; raises MachineError where the server does not answer or cannot."""
+    """None where no such name; raises MachineError where the server does not answer or cannot."""
     import dns.asyncquery
     import dns.exception
     import dns.message
@@ -35,7 +35,7 @@ async def look_up(server: Endpoint, name: str, timeout_s: float = _TIMEOUT_S) ->
         raise MachineError.at(str(server), f"no answer for {name} ({type(error).__name__})", "see dns.log") from None
     if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         raise MachineError.at(
-            str(server), f"{name}: {dns.rcode.to_text(answer.rcode())}", "see resolver.log and dns.log"
+            str(server), f"{name}: {dns.rcode.to_text(answer.rcode())}", "check resolver.log and dns.log"
         )
     # An alias comes before what it leads to, and a record of another class or type is no address.
     sets = [rrset for rrset in answer.answer if (rrset.rdclass, rrset.rdtype) == (dns.rdataclass.IN, dns.rdatatype.A)]

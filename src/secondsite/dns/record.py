@@ -55,7 +55,7 @@ class RecordSource(Protocol):
         ...
 
     async def may(self) -> str:
-        """Why we may not change it; empty where nothing speaks against it. Changes nothing."""
+        """Why no permission to change it; empty where nothing speaks against it. Changes nothing."""
         ...
 
     async def texts(self, name: str) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ def tsig_key(text: str, place: str) -> TsigKey:
         algorithm, _, rest = text.strip().partition(":")
         name, _, secret = rest.partition(":")
     if not (name and algorithm and secret):
-        remedy = "give ALGORITHM:NAME:SECRET, or a file as tsig-keygen writes it"
+        remedy = "give ALGORITHM:NAME:SECRET, or a file written by tsig-keygen"
         raise InputError.at(place, "is no TSIG key", remedy)
     return TsigKey(name, algorithm, secret)
 
@@ -115,21 +115,21 @@ class DynamicRecord:
         except (dns.tsig.PeerError, dns.tsig.BadSignature) as error:
             raise self._refused(type(error).__name__) from None
         except (dns.exception.DNSException, OSError, EOFError) as error:
-            what = f"the update was not answered ({type(error).__name__})"
-            raise MachineError.at(self.shown, what, "look whether it was taken") from None
+            what = f"no answer to the update ({type(error).__name__})"
+            raise MachineError.at(self.shown, what, "check whether it was applied") from None
         code = answer.rcode()
         if code in (dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.YXDOMAIN, dns.rcode.NXDOMAIN):
-            what = f"{self.host} is not what it was a moment ago ({dns.rcode.to_text(code)})"
-            raise RecordConflictError.at(self.shown, what, "somebody else changed it: look again")
+            what = f"{self.host} changed in the meantime ({dns.rcode.to_text(code)})"
+            raise RecordConflictError.at(self.shown, what, "somebody else changed it; read it again")
         if code in (dns.rcode.REFUSED, dns.rcode.NOTAUTH):
             raise self._refused(dns.rcode.to_text(code))
         if code != dns.rcode.NOERROR:
             what = f"the update of {self.host} failed: {dns.rcode.to_text(code)}"
-            raise MachineError.at(self.shown, what, "see the log of the server")
+            raise MachineError.at(self.shown, what, "check the log of the server")
 
     def _refused(self, why: str) -> RecordRefusedError:
         remedy = "give the key that may change this record in `operate: dns: key:` (docs/rights.md)"
-        return RecordRefusedError.at(self.shown, f"we may not change {self.host}: {why}", remedy)
+        return RecordRefusedError.at(self.shown, f"no permission to change {self.host}: {why}", remedy)
 
 
 def _spelt(kind: str, value: str) -> str:

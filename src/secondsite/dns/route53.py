@@ -39,7 +39,7 @@ class Route53Record:
         """Raises RecordRefusedError for a record that this door cannot change whole."""
         for one in await self._sets(self.host):
             if one.get("AliasTarget") or one.get("SetIdentifier"):
-                what = f"{self.host} is an alias record or one of several by policy, which is not swapped here"
+                what = f"{self.host} is an alias record or one of several by policy, which this tool does not change"
                 remedy = "make it a plain A or CNAME record, or say `switch: failover-records`"
                 raise RecordRefusedError.at(self.shown, what, remedy)
             if one["Type"] in ("A", "CNAME"):
@@ -63,10 +63,10 @@ class Route53Record:
                     change = answer["ChangeInfo"]
         except TimeoutError:
             what = f"the change is not at all of its servers after {self.insync_s:g} s"
-            raise MachineError.at(self.shown, what, "wait, and look whether it was taken") from None
+            raise MachineError.at(self.shown, what, "wait, and check whether it was applied") from None
 
     async def may(self) -> str:
-        """A change that cannot be taken, as it deletes what is not there: who may not change it is refused first."""
+        """A change that cannot be taken, as it deletes what does not exist: who may not change it is refused first."""
         state = await self.look()
         if state is None:
             return ""
@@ -102,17 +102,19 @@ class Route53Record:
             raise self._failure(error.response) from None
         except BotoCoreError as error:
             what = f"does not answer ({type(error).__name__})"
-            raise MachineError.at(self.shown, what, "see that AWS can be reached, and that a login is there") from None
+            raise MachineError.at(
+                self.shown, what, "check that AWS is reachable and that credentials are set"
+            ) from None
 
     def _failure(self, response: Any) -> MachineError:
         error, status = response.get("Error", {}), response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         code, message = str(error.get("Code") or ""), str(error.get("Message") or "")
         if status in _REFUSALS:
-            what = f"we may not change {self.host}: {code or 'access denied'}"
+            what = f"no permission to change {self.host}: {code or 'access denied'}"
             return RecordRefusedError.at(self.shown, what, _REMEDY)
         if code in ("InvalidChangeBatch", "InvalidInput"):
-            what = f"{self.host} is not what it was a moment ago ({message})"
-            return RecordConflictError.at(self.shown, what, "somebody else changed it: look again")
+            what = f"{self.host} changed in the meantime ({message})"
+            return RecordConflictError.at(self.shown, what, "somebody else changed it; read it again")
         if code == "NoSuchHostedZone":
             return RecordRefusedError.at(self.shown, "has no such zone", "correct `operate: dns: zone:`")
         return MachineError.at(self.shown, f"answers {status}: {code} {message}".strip(), "ask again")
@@ -123,7 +125,7 @@ class Route53Record:
                 import boto3
                 from botocore.config import Config
             except ImportError:
-                what = "the client of AWS is not installed"
+                what = "boto3 is not installed"
                 raise MachineError.at("operate.dns", what, "pip install 'secondsite[aws]'") from None
             waits = Config(connect_timeout=self.timeout_s, read_timeout=self.timeout_s, retries={"max_attempts": 2})
             self.made["client"] = boto3.client("route53", config=waits, region_name="us-east-1")

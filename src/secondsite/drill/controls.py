@@ -84,7 +84,7 @@ def _rpo_breached(result: RunResult) -> str:
 
 def _promises_lost(result: RunResult) -> str:
     """Lost although a 202 promised them."""
-    return f"{result.loss.promised} writes lost that a 202 had promised" if result.loss.promised else ""
+    return f"{result.loss.promised} writes lost that were answered with 202" if result.loss.promised else ""
 
 
 def _commits_lost(result: RunResult) -> str:
@@ -164,7 +164,7 @@ async def _cut_before(stage: Stage, allowed: frozenset[str] = frozenset(), cut_s
     """The mirror hears nothing for a while and says that it lags by nothing."""
     check = stage.watch()
     await stage.lab.wan.cut(stage.home, stage.away)
-    await stage.pass_time(cut_s, "the way to the standby is cut")
+    await stage.pass_time(cut_s, "the link to the standby is cut")
     placement = stage.families[0].at(stage.away)
     async with place(stage.lab, stage.away).open() as opened:
         state = await StreamApi(opened).stream(placement.name) if placement else None
@@ -184,7 +184,7 @@ async def _lying_check(stage: Stage) -> None:
     await stage.lose(stage.home)
     leave_home(stage)
     noticed = await stage.noticed(check, 10.0)
-    stage.observe("the loss is noticed", noticed)
+    stage.observe("the loss is detected", noticed)
 
 
 async def _always_well() -> bool:
@@ -205,7 +205,7 @@ async def _promised_and_gone(stage: Stage) -> None:
     """NATS goes first, so that the API promises from its memory; then the API goes."""
     names = [server.name for server in stage.lab.servers(stage.home)]
     stage.struck(stage.lab.kill(*names), "NATS is gone")
-    await stage.pass_time(6.0, "the API promises what it cannot store")
+    await stage.pass_time(6.0, "the API acknowledges writes that it cannot store")
     stage.lab.kill(f"api-{stage.home}")
     await asyncio.gather(stage.lab.restart(*names))
     await stage.lab.restart(f"api-{stage.home}")
@@ -273,15 +273,15 @@ CONTROLS: Mapping[str, Control] = {
     for control in (
         Control(
             "promotion-without-fencing",
-            "the dead region comes back without a write gate, and nobody fences it",
+            "the lost region comes back without a write gate, and is not fenced",
             evolve(zombie_primary.DRILL, play=partial(zombie_primary.play, fenced=False)),
             _not_shown,
             spoil=_without_gate,
         ),
         Control(
             "leaf-link-without-denies",
-            "two regions store each other's writes",
-            Drill("both-write", "both regions write", Fault.REGION, both_capture, several_regions, moves=False),
+            "both regions capture each other's writes",
+            Drill("both-write", "both regions accept writes", Fault.REGION, both_capture, several_regions, moves=False),
             _not_shown,
             strategy=_BOTH_WRITE,
             spoil=_without_denies,
@@ -289,14 +289,14 @@ CONTROLS: Mapping[str, Control] = {
         Control("dropped-mirror", "the standby has no copy of a stream", _loss(_mirror_dropped), _refused_copy),
         Control(
             "mirror-that-copies-nothing",
-            "the standby's mirrors are there and empty, and the guard on the lag is lifted",
+            "the standby's mirrors exist but are empty, and the lag guard is overridden",
             _loss(_mirror_empty),
             _rpo_breached,
         ),
-        Control("lag-zero-over-a-cut", "the mirror says it is current", _loss(_cut_before), _lost_for_long),
+        Control("lag-zero-over-a-cut", "the mirror reports that it is current", _loss(_cut_before), _lost_for_long),
         Control(
             "lagging-mirror-declared-healthy",
-            "the guard on the lag is lifted",
+            "the lag guard is overridden",
             _loss(_cut_for_long),
             _rpo_breached,
         ),
@@ -309,25 +309,29 @@ CONTROLS: Mapping[str, Control] = {
         ),
         Control(
             "stale-secret",
-            "the standby's gateway knows last year's key only, and nobody compares",
+            "the standby's gateway has last year's key only, and secrets are not compared",
             _loss(_impatient_loss),
             _never_back,
             options=_old_key_away,
         ),
         Control(
-            "ttl-of-an-hour", "clients keep the address for an hour", _loss(_impatient_loss), _never_back, options=_hour
+            "ttl-of-an-hour",
+            "clients cache the address for an hour",
+            _loss(_impatient_loss),
+            _never_back,
+            options=_hour,
         ),
-        Control("lying-health-check", "the check is green whatever happens", _loss(_lying_check), _never_back),
+        Control("lying-health-check", "the health check is always green", _loss(_lying_check), _never_back),
         Control(
             "acknowledged-before-written",
-            "a 202 from memory, and the memory goes",
+            "a 202 is answered from memory, and the memory is lost",
             evolve(ZONE_LOSS, id="api-memory", play=_promised_and_gone),
             _promises_lost,
             spoil=_from_memory,
         ),
         Control(
             "spoiled-kinds",
-            "a worker forgets jobs, a bucket its history, an object store some chunks",
+            "a worker drops jobs, a bucket loses its history, an object store loses chunks",
             _loss(spoiled_kinds.play),
             _each_kind,
             spoil=spoiled_kinds.with_kinds,
@@ -350,7 +354,7 @@ CONTROLS: Mapping[str, Control] = {
         ),
         Control(
             "leaking-api",
-            "the API forgets to free 32 KiB with each event",
+            "the API leaks 32 KiB with each event",
             soak.DRILL,
             _memory_grows,
             _ALONE,

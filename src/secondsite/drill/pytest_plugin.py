@@ -74,7 +74,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("secondsite_file", "the system file, from the root of the project", default=_FILE)
     parser.addini("secondsite_evidence", "the folder with the evidence of drills", default="")
     parser.addini(
-        "secondsite_strategy", "the strategies whose evidence counts; all when empty", type="args", default=[]
+        "secondsite_strategy", "the strategies whose evidence counts; all by default", type="args", default=[]
     )
 
 
@@ -99,7 +99,7 @@ def _standing(verification: EvidenceVerification, subject: str, fault: str, file
     rows = [row for row in verification.rows if (row.contract.about, row.contract.fault) == (subject, fault)]
     if not rows:
         known = ", ".join(dict.fromkeys(row.contract.name for row in verification.rows)) or "none"
-        raise InputError.at(str(file), f"there is no contract {subject}/{fault}", f"there are: {known}")
+        raise InputError.at(str(file), f"unknown contract {subject}/{fault}", f"there are: {known}")
     verdict = worst(row.verdict for row in rows)
     deciding: ContractVerdict = next((row for row in rows if row.verdict is verdict), rows[0])
     changed = "".join(f"; {problem}" for problem in verification.problems)

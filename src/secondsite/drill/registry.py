@@ -83,5 +83,5 @@ MATRIX: tuple[tuple[str, str], ...] = (
 def find_drill(name: str) -> Drill:
     """Raises InputError."""
     if name not in DRILLS:
-        raise InputError.at("drill", f"there is no drill {name}", f"there are {', '.join(DRILLS)}")
+        raise InputError.at("drill", f"unknown drill {name}", f"there are {', '.join(DRILLS)}")
     return DRILLS[name]

@@ -311,7 +311,7 @@ async def _rejoin(stage: Stage, reading: Reading, region: str) -> None:
     """As a region does that comes back by itself, with its links: what is left of what only it had?"""
     stream_names = tuple(one.name for family in stage.families if (one := placement_in(family, region)))
     before = await streams_by_server(stage.lab, region)
-    stage.report(f"{region} joins the others again")
+    stage.report(f"{region} rejoins the others")
     await stage.sites.join(region)
     await asyncio.sleep(_REJOINED_S)
     after = await streams_by_server(stage.lab, region)
@@ -319,7 +319,7 @@ async def _rejoin(stage: Stage, reading: Reading, region: str) -> None:
     stage.note("held-after-it-rejoined", servers=after)
     gone = erased(before, after, stream_names)
     deleted = "; ".join(gone) or "nothing"
-    stage.observe(f"{region} rejoined, and its servers deleted what they held: {deleted}", None)
+    stage.observe(f"{region} rejoined, and its servers deleted their messages: {deleted}", None)
     (stage.writer.folder / REJOINED).mkdir(exist_ok=True)
     await all_led(reading.places[region], stream_names, _LED_S)
     _save(await reading.copies(stage.families, region), stage.writer.folder / REJOINED)
@@ -328,7 +328,7 @@ async def _rejoin(stage: Stage, reading: Reading, region: str) -> None:
 async def _read_old_disks(stage: Stage, reading: Reading, folder: str) -> None:
     for region in stage.salvage:
         (stage.writer.folder / folder).mkdir(exist_ok=True)
-        stage.report(f"starting {region} alone, to see what its disks hold")
+        stage.report(f"starting {region} isolated, to read its disks")
         await stage.sites.isolate(region)
         names = [placement.name for family in stage.families if (placement := placement_in(family, region))]
         await all_led(reading.places[region], names, _LED_S)

@@ -243,7 +243,7 @@ class Assessor:
         )
         each = stated(self.system, LOST_WRITE, "a lost write", economics.lost_message_usd, "USD/write")
         parts = [product("outages", "USD/year", hours, price), product("lost writes", "USD/year", writes, each)]
-        return total("expected yearly loss", "USD/year", parts)
+        return total("expected loss per year", "USD/year", parts)
 
     def lost_writes(self, planned: Planned) -> float:
         """A year, over all faults: business events, each once, wherever it was written."""
@@ -268,7 +268,7 @@ class Assessor:
             monthly[provider if provider in monthly else "aws"],
             fixed("months", 12, "", "a year"),
         )
-        hours = total("hours to get there", "h", [mean_of(need.hours) for need in deployment.requirements])
+        hours = total("hours of initial work", "h", [mean_of(need.hours) for need in deployment.requirements])
         share = fixed("share written off a year", 1 / WRITE_OFF_YEARS, "", "over three years")
         return total(
             "cost of owning", "USD/year", [year, product("getting there", "USD/year", hours, rate, share), loss]

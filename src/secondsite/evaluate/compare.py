@@ -13,7 +13,7 @@ from secondsite.evaluate.assess import PROVIDERS, WRITE_OFF_YEARS, Assessor, Aud
 from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.evaluation import Assessment, Evaluation, Recommendation
 from secondsite.evaluate.known import require, unseen_streams
-from secondsite.evaluate.memory import collected_rarely, keep_freed
+from secondsite.evaluate.memory import collected_rarely
 from secondsite.evaluate.migration import migration
 from secondsite.evaluate.parallel import ParallelMap, here
 from secondsite.evaluate.pareto import pareto
@@ -51,7 +51,6 @@ def compare(
     years more are done."""
     catalogue = beside(catalogue, system.premises)
     require(system, catalogue)
-    keep_freed()
     steps: dict[Step, Step] = {}
     plans = [
         shared(plan(strategy, system, catalogue), steps)

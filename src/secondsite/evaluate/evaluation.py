@@ -161,11 +161,11 @@ class Flip:
     def __str__(self) -> str:
         side = "above" if self.threshold > self.today else "below"
         if self.unit.startswith("×"):
-            return f"with {self.name} {side} {number(self.threshold)} times what is taken: {self.to}"
+            return f"with {self.name} {side} {number(self.threshold)} times its assumed value: {self.to}"
         threshold, today = quantity(self.threshold, self.unit), quantity(self.today, self.unit)
         if threshold == today and self.unit.startswith("USD"):
             threshold, today = f"${self.threshold:.3g}", f"${self.today:.3g}"
-        return f"if {self.name} is {side} {threshold} (taken: {today}): {self.to}"
+        return f"if {self.name} is {side} {threshold} (assumed: {today}): {self.to}"
 
 
 @frozen

@@ -16,7 +16,7 @@ def find(evaluation: Evaluation, name: str) -> Estimate:
     strategy, _, figure = name.partition(":")
     known = {assessment.strategy.id: assessment for assessment in evaluation.assessments}
     if strategy not in known:
-        raise InputError.at("--explain", f"there is no strategy {strategy!r}", _near(strategy, tuple(known)))
+        raise InputError.at("--explain", f"unknown strategy {strategy!r}", _near(strategy, tuple(known)))
     figures = dict(known[strategy].figures())
     if figure not in figures:
         raise InputError.at("--explain", f"{strategy} has no figure {figure!r}", _near(figure, tuple(figures)))
@@ -27,7 +27,7 @@ def parse_strategy(text: str) -> Strategy:
     """Raises InputError for what is not one of the strategies; the near ones are named."""
     known = {strategy.id: strategy for strategy in (*STRATEGIES, *MIXED, SPREAD)}
     if text not in known:
-        what = f"there is no strategy {text!r} (docs/strategies.md says what is left out and why)"
+        what = f"unknown strategy {text!r} (docs/strategies.md lists the exclusions and their reasons)"
         raise InputError.at("--strategy", what, _near(text, tuple(known)))
     return known[text]
 
@@ -41,7 +41,7 @@ def lines(estimate: Estimate, indent: int = 0) -> list[str]:
     if estimate.plausible != (1.0, 1.0):
         low, high = estimate.plausible
         rows.append(
-            f"{pad}  could be × {low:.2g} to × {high:.2g}" + (f"; settle: {estimate.settle}" if estimate.settle else "")
+            f"{pad}  range × {low:.2g} to × {high:.2g}" + (f"; settle: {estimate.settle}" if estimate.settle else "")
         )
     for part in dict.fromkeys(estimate.inputs):
         rows += lines(part, indent + 1)

@@ -35,7 +35,7 @@ def _unpriced(unknown: Sequence[Region]) -> Iterator[Problem]:
     )
     yield Problem(
         Place("secondsite.yaml"),
-        f"no prices and no round trips are known of {names}",
+        f"no prices and no round-trip times are known for {names}",
         "write `premises:` with its own prices, round trips and a region that it is like (docs/evaluate.md), or name "
         f"the regions that stand in for them, in {USER_FOLDER}: {commands}",
     )

@@ -60,7 +60,9 @@ _COLLECTIONS = _Collections()
 
 @contextmanager
 def collected_rarely() -> Iterator[None]:
-    """Garbage that refers to itself waits longer meanwhile: the threshold is the process's, whoever else is at it."""
+    """Garbage that refers to itself waits longer meanwhile: the threshold is the process's, whoever else is at it.
+    Freed arrays are kept for the next ones from here on."""
+    keep_freed()
     _COLLECTIONS.begin()
     try:
         yield

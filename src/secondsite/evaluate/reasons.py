@@ -34,10 +34,10 @@ def reasons(
 def _contracts(chosen: Assessment, assessments: Sequence[Assessment], holding: Sequence[Assessment]) -> str:
     promised = [o for o in chosen.outcomes if o.promised]
     if not promised:
-        return "no contract is written: chosen by the cost of owning alone"
+        return "no contract is written: chosen by the cost of ownership alone"
     if chosen not in holding:
         names = ", ".join(outcome.contract.name for outcome in chosen.breached) or chosen.excluded
-        return f"no strategy is expected to hold every contract; this one breaches {names}"
+        return f"no strategy is expected to meet every contract; this one breaches {names}"
     worst = min(promised, key=lambda o: o.probability_met or 0.0)
     others = f"{len(assessments) - len(holding)} of {len(assessments)} strategies breach one"
     return (
@@ -52,13 +52,13 @@ def _budget(chosen: Assessment, holding: Sequence[Assessment], provider: str) ->
         return
     machines, over = machines_usd(chosen, provider), over_budget_usd(chosen, provider)
     if not over:
-        yield f"{dollars(machines)} a month to {provider}: within the budget of {dollars(budget)}"
+        yield f"{dollars(machines)} a month at {provider}: within the budget of {dollars(budget)}"
         return
     alike = holding or [chosen]
     nearest = min(alike, key=lambda a: over_budget_usd(a, provider))
     among = "strategy that holds every contract fits" if holding else "strategy that breaches as few fits"
     yield (
-        f"no {among} the budget of {dollars(budget)} a month: this one takes {dollars(machines)} to {provider}, "
+        f"no {among} the budget of {dollars(budget)} a month: this one costs {dollars(machines)} at {provider}, "
         f"{dollars(over)} over"
         + (
             ", and comes nearest"
@@ -71,15 +71,15 @@ def _budget(chosen: Assessment, holding: Sequence[Assessment], provider: str) ->
 def _money(chosen: Assessment, today: Assessment, holding: Sequence[Assessment], provider: str) -> Iterator[str]:
     cheapest = min(owning_usd(a, provider) for a in holding or [chosen])
     least = (
-        "least to own among those"
+        "lowest cost of ownership among those"
         if owning_usd(chosen, provider) <= cheapest
-        else f"within {percent(TIE)} of the least to own, and the simplest of those (regions, irreversible steps, "
-        "hazards)"
+        else f"within {percent(TIE)} of the lowest cost of ownership, and the simplest of those (regions, irreversible "
+        "steps, hazards)"
     )
     yield f"{least}: {spent(chosen, today, provider)}"
     rival = min((a for a in holding if a is not chosen), key=lambda a: owning_usd(a, provider), default=None)
     if rival:
-        place = "next" if rival.owning_usd.mean >= chosen.owning_usd.mean else "least"
+        place = "next cheapest" if rival.owning_usd.mean >= chosen.owning_usd.mean else "cheapest"
         yield (
             f"the {place} is {rival.strategy} at {dollars(rival.owning_usd.mean)}; "
             f"downtime {number(rival.downtime_minutes.mean)} against {number(chosen.downtime_minutes.mean)} minutes "
@@ -97,9 +97,9 @@ def spent(chosen: Assessment, today: Assessment, provider: str) -> str:
     new = f", {dollars(added)} of it new" if added >= 0 else f", {dollars(-added)} less than today"
     new = "" if chosen is today else new
     return (
-        f"{dollars(chosen.owning_usd.mean)} a year: {dollars(machines)} to {provider}{new}; {number(hours)} hours of "
-        f"people's time ({dollars(people)}); {dollars(chosen.expected_loss_usd.mean)} expected loss; once "
-        f"{number(once)} hours to get there ({dollars(getting)} a year over {WRITE_OFF_YEARS:g} years)"
+        f"{dollars(chosen.owning_usd.mean)} a year: {dollars(machines)} at {provider}{new}; {number(hours)} hours of "
+        f"people's time ({dollars(people)}); {dollars(chosen.expected_loss_usd.mean)} expected loss; "
+        f"{number(once)} hours of initial work ({dollars(getting)} a year over {WRITE_OFF_YEARS:g} years)"
     )
 
 

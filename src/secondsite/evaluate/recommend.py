@@ -97,7 +97,8 @@ def follow_ups(
             f"{_usd(machines)} a month without people's hours is above the budget"
             + (f" of {dollars(budget)}" if budget is not None else " (none is written)"),
             over,
-            "disaster recovery only: backups in another region and a rehearsed restore, contracts relaxed to match",
+            "disaster recovery only: backups in another region and a rehearsed restore, "
+            "with contracts relaxed accordingly",
         ),
         *_managed(chosen, assessments),
     )
@@ -159,7 +160,8 @@ def blockers(chosen: Assessment, system: System) -> tuple[str, ...]:
         reasons.append("no contract for the streams: their loss is not judged")
     if system.nats and not any(cluster.streams for cluster in system.nats):
         reasons.append(
-            "no stream is known, so none is judged: read them with `secondsite init --nats URL`, or write them"
+            "no stream is known, so none is judged: read them with `secondsite init "
+            "--nats URL`, or add them to the file"
         )
     return tuple(dict.fromkeys(reasons))
 

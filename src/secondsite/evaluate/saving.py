@@ -31,12 +31,12 @@ class Saving:
     @property
     def words(self) -> str:
         """One line; short where the saving has many legs."""
-        saved = f"saves {dollars(self.saved_usd)} of expected loss a year against today"
+        saved = f"reduces expected loss by {dollars(self.saved_usd)} a year compared with today"
         if self.share < MOST:
             return saved
         return (
-            f"{saved}; {percent(self.share)} of that is one product of two assumptions, {self.rate} × {self.price}: "
-            f"with both at their least it is {dollars(self.low_usd)}, at their most {dollars(self.high_usd)}"
+            f"{saved}; {percent(self.share)} of that is the product of two assumptions, {self.rate} × {self.price}: "
+            f"with both at their lowest it is {dollars(self.low_usd)}, at their highest {dollars(self.high_usd)}"
         )
 
 

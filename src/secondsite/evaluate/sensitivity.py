@@ -171,25 +171,25 @@ def _flips(
     ranges = [_MONEY_RANGE if axis.name in _MONEY else (axis.low, axis.high) for axis in axes]
     grids = [np.sort(np.append(np.geomspace(low, high, GRID), 1.0)) for low, high in ranges]
     start = setting.start(names, np.ones((1, len(names))))
-    winners = _one_at_a_time(start, grids, parallel_map)
+    winners = _one_at_a_time(start, list(zip(names, grids, strict=True)), parallel_map)
     samples: dict[int, Samples] = {}
     for index, (grid, row) in enumerate(zip(grids, winners, strict=True)):
         bracket = _nearest_change(grid, row, chosen)
         if bracket:
             samples[index] = np.geomspace(*bracket, REFINED)
-    fine = [samples.get(index, np.ones(1)) for index in range(len(axes))]
-    rows = _one_at_a_time(start, fine, parallel_map)
+    fine = [(names[index], grid) for index, grid in samples.items()]
     flips = []
-    for index, grid in samples.items():
-        changed = int(np.argmax(rows[index] != chosen))
-        to = setting.candidates[int(rows[index][changed])].deployment.strategy
+    for (index, grid), row in zip(samples.items(), _one_at_a_time(start, fine, parallel_map), strict=True):
+        changed = int(np.argmax(row != chosen))
+        to = setting.candidates[int(row[changed])].deployment.strategy
         axis = axes[index]
         flips.append(Flip(axis.name, axis.unit, axis.value, axis.value * float(grid[changed]), to))
     return tuple(sorted(flips, key=lambda flip: abs(np.log(flip.threshold / flip.today))))
 
 
-def _one_at_a_time(start: Start, grids: Sequence[Samples], parallel_map: ParallelMap) -> list[NDArray[np.intp]]:
-    moves = list(zip(start.names, grids, strict=True))
+def _one_at_a_time(
+    start: Start, moves: Sequence[tuple[str, Samples]], parallel_map: ParallelMap
+) -> list[NDArray[np.intp]]:
     return [scores.winners for scores in start.moved(moves, parallel_map)]
 
 

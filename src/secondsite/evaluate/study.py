@@ -23,6 +23,7 @@ from secondsite.evaluate.draws import Draws, Samples
 from secondsite.evaluate.faults import FaultModel
 from secondsite.evaluate.holding import Judge
 from secondsite.evaluate.loss import events_lost_s
+from secondsite.evaluate.memory import collected_rarely
 from secondsite.evaluate.parallel import ParallelMap, here
 from secondsite.evaluate.recall import Recall
 from secondsite.evaluate.years import alike, failing_s
@@ -42,7 +43,7 @@ OUTAGE, LOST_WRITE, ENGINEER = (
     "economics.lost_message_usd",
     "economics.engineer_usd_per_hour",
 )
-INFRASTRUCTURE, UPKEEP, WORK = "infrastructure", "upkeep hours", "hours to get there"
+INFRASTRUCTURE, UPKEEP, WORK = "infrastructure", "upkeep hours", "hours of initial work"
 
 
 @frozen
@@ -178,6 +179,7 @@ def score(setting: StudySetting, names: tuple[str, ...], factors: Samples, paral
     )
 
 
+@collected_rarely()
 def score_block(setting: StudySetting, block: tuple[tuple[str, ...], Samples]) -> Scores:
     """Scores of some of the draws; pure, so it may run anywhere."""
     return Start(setting, *block).scores
@@ -193,6 +195,7 @@ class Move:
     factors: Samples
 
 
+@collected_rarely()
 def score_moved(setting: StudySetting, move: Move) -> Scores:
     start = setting.start(move.names, move.start)
     with start.lock:

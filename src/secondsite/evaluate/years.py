@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from secondsite.evaluate.draws import Draws, Samples, generator
 from secondsite.evaluate.faults import FaultModel
+from secondsite.evaluate.memory import collected_rarely
 from secondsite.evaluate.parallel import ParallelMap, here
 from secondsite.evaluate.recovery import finish_s
 from secondsite.model.contract import Subject
@@ -24,6 +25,8 @@ from secondsite.model.procedure import Procedure, Verb
 YEAR_S = 365.25 * 86400
 CHUNK_YEARS = 20_000
 _LEAST_S = 1e-9
+_MANY = 50
+"""Where one outage in so many meets another, arrays are quicker than a look at each."""
 
 _BINS = np.concatenate(([0.0], np.geomspace(1e-3, YEAR_S, 4000)))
 
@@ -86,7 +89,11 @@ class Timeline:
 
     @year.default
     def _of_start(self) -> NDArray[np.intp]:
-        return np.minimum((self.start_s / YEAR_S).astype(np.intp), self.years - 1)
+        return _year(self.start_s, self.years)
+
+
+def _year(start_s: Samples, years: int) -> NDArray[np.intp]:
+    return np.minimum((start_s / YEAR_S).astype(np.intp), years - 1)
 
 
 @frozen(eq=False)
@@ -118,6 +125,7 @@ def downtime(
     return results
 
 
+@collected_rarely()
 def simulated(race: Race, numbered: tuple[int, int]) -> tuple[YearlyDowntime, ...]:
     """One chunk of years, wherever."""
     chunk = Chunk(race.model, race.seed, *numbered)
@@ -134,6 +142,53 @@ def _chunks(years: int) -> Iterator[int]:
         yield min(CHUNK_YEARS, years - done)
 
 
+@frozen(eq=False)
+class _Outages:
+    """Of one fault at one site: ``length_s`` and ``share`` of requests of each event, and the seconds of all requests
+    in each year, were no two of them at once."""
+
+    length_s: Samples
+    share: Samples
+    yearly_s: Samples
+
+
+@define(eq=False)
+class _LaidOut:
+    """Outages of one strategy on its timeline."""
+
+    line: Timeline
+    length_s: Samples = field(init=False)
+    share: Samples = field(init=False)
+    _put: dict[tuple[Fault, int], _Outages | None] = field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.length_s, self.share = np.zeros(len(self.line.start_s)), np.zeros(len(self.line.start_s))
+
+    def put(self, key: tuple[Fault, int], outages: _Outages | None) -> None:
+        if self._put.get(key) is not outages:
+            slot = self.line.slots[key]
+            self.length_s[slot] = outages.length_s if outages else 0.0
+            self.share[slot] = outages.share if outages else 0.0
+            self._put[key] = outages
+
+    def united(self, alone: Samples) -> Samples:
+        """Yearly seconds, less what outages have in common; ``alone``: as if they had nothing in common."""
+        start, end = self.line.start_s, self.line.start_s + self.length_s
+        meeting = np.flatnonzero(end[:-1] > start[1:])
+        if np.sum(np.searchsorted(start, end[meeting]) - meeting) > len(start) / _MANY:
+            return union_per_year_s(self.line, self.length_s, self.share)
+        after = 0
+        for first in meeting.tolist():
+            if first < after:
+                continue
+            covered, after = end[first], first + 1
+            while after < len(start) and start[after] < covered:
+                common = min(covered, end[after]) - start[after]
+                alone[self.line.year[after]] -= common * self.share[after]
+                covered, after = max(covered, end[after]), after + 1
+        return np.maximum(alone, 0.0)
+
+
 @define
 class Chunk:
     """Some years of faults. Each fault of each site is drawn once, whoever meets it."""
@@ -145,28 +200,33 @@ class Chunk:
     _timelines: dict[int, Timeline] = field(factory=dict, init=False)
     _arrivals: dict[tuple[Fault, int], Samples] = field(factory=dict, init=False)
     _draws: dict[tuple[Fault, int], Draws] = field(factory=dict, init=False)
-    _outages: dict[Hashable, tuple[Samples, Samples]] = field(factory=dict, init=False)
+    _outages: dict[Hashable, _Outages] = field(factory=dict, init=False)
+    _laid_out: dict[int, _LaidOut] = field(factory=dict, init=False)
 
     def yearly_s(self, exposure: Exposure) -> Samples:
+        """Strategies differ in few of their outages: what the last one with as many sites had alike stays in place."""
         line = self.timeline(exposure.sites)
-        length = np.zeros(len(line.start_s))
-        share = np.zeros(len(line.start_s))
-        for (fault, site), slot in line.slots.items():
+        laid_out = self._laid_out.setdefault(exposure.sites, _LaidOut(line))
+        alone = np.zeros(self.years)
+        for fault, site in line.slots:
             procedure = exposure.procedures.get(fault)
-            if procedure is not None and Subject.API in procedure.milestones:
-                length[slot], share[slot] = self._outage(exposure.procedures, fault, site, len(slot))
-        return union_per_year_s(line, length, share)
+            counts = procedure is not None and Subject.API in procedure.milestones
+            outages = self._outages_of(exposure.procedures, fault, site) if counts else None
+            laid_out.put((fault, site), outages)
+            if outages is not None:
+                alone += outages.yearly_s
+        return laid_out.united(alone)
 
-    def _outage(
-        self, procedures: Mapping[Fault, Procedure], fault: Fault, site: int, count: int
-    ) -> tuple[Samples, Samples]:
-        """Seconds and share of requests of each event; worked out once for strategies that repair alike."""
+    def _outages_of(self, procedures: Mapping[Fault, Procedure], fault: Fault, site: int) -> _Outages:
+        """Of each event; worked out once for strategies that repair alike."""
         key = fault, site, alike(procedures, fault)
         if key not in self._outages:
-            draws = self._draws_of(fault, site, count)
-            whole = outage_s(procedures, fault, self.model, draws)
-            failing = failing_s(procedures, fault, self.model, draws, whole)
-            self._outages[key] = whole, failing / np.maximum(whole, _LEAST_S)
+            arrivals = self._arrivals_s(fault, site)
+            draws = self._draws_of(fault, site, len(arrivals))
+            length = np.broadcast_to(outage_s(procedures, fault, self.model, draws), arrivals.shape)
+            failing = np.broadcast_to(failing_s(procedures, fault, self.model, draws, length), arrivals.shape)
+            yearly = _per_year(_year(arrivals, self.years), failing, self.years)
+            self._outages[key] = _Outages(length, failing / np.maximum(length, _LEAST_S), yearly)
         return self._outages[key]
 
     def timeline(self, sites: int) -> Timeline:
@@ -273,4 +333,8 @@ def union_per_year_s(line: Timeline, length_s: Samples, share: Samples) -> Sampl
     new[:1] -= line.start_s[:1]
     np.maximum(new, 0.0, out=new)
     new *= share
-    return np.asarray(np.bincount(line.year, weights=new, minlength=line.years), dtype=np.float64)
+    return _per_year(line.year, new, line.years)
+
+
+def _per_year(year: NDArray[np.intp], seconds: Samples, years: int) -> Samples:
+    return np.asarray(np.bincount(year, weights=seconds, minlength=years), dtype=np.float64)

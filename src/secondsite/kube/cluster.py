@@ -73,12 +73,12 @@ class ClusterPlace:
             client = AsyncClient(self.config, timeout=timeout, trust_env=False, field_manager=FIELD_MANAGER)
         except (ConfigError, OSError, ValueError, AssertionError, ssl.SSLError, httpx2.InvalidURL) as error:
             what = f"cannot be used: {type(error).__name__}"
-            raise InputError.at(self.shown, what, "correct the kubeconfig") from None
+            raise InputError.at(self.shown, what, "fix the kubeconfig") from None
         try:
             cluster = Cluster(client, self.shown, self.within_s)
             if self.uid and (uid := await cluster.identity()) != self.uid:
                 what = f"is another cluster: kube-system is {uid}, not {self.uid}"
-                raise ClusterRefusedError.at(self.shown, what, "correct the context, or `cluster` under its place")
+                raise ClusterRefusedError.at(self.shown, what, "fix the context, or `cluster` under its place")
             yield cluster
         finally:
             await client.close()
@@ -187,10 +187,10 @@ class Cluster:
 
     async def _changed(self, change: Awaitable[object], shown: str) -> None:
         if await self.asked(change) is None:
-            raise MachineError.at(self.shown, f"{shown} is not there", "look again")
+            raise MachineError.at(self.shown, f"{shown} does not exist", "look again")
 
     async def asked(self, asking: Awaitable[Result]) -> Result | None:
-        """None for what is not there. Raises MachineError, ClusterRefusedError or ClusterConflictError."""
+        """None for what does not exist. Raises MachineError, ClusterRefusedError or ClusterConflictError."""
         import httpx2
         from lightkube.core.exceptions import ApiError, ConfigError
 
@@ -202,25 +202,29 @@ class Cluster:
         except httpx2.HTTPStatusError as error:
             code, reason = error.response.status_code, error.response.reason_phrase
         except ConfigError as error:
-            raise ClusterRefusedError.at(self.shown, f"no login: {error}", "renew the login of this context") from None
+            raise ClusterRefusedError.at(
+                self.shown, f"no login: {error}", "renew the credentials of this context"
+            ) from None
         except (httpx2.HTTPError, TimeoutError, OSError) as error:
             what = f"does not answer ({type(error).__name__})"
-            raise MachineError.at(self.shown, what, "see that its API server is alive and reachable") from None
+            raise MachineError.at(self.shown, what, "check that its API server is running and reachable") from None
         if code == _NO_SUCH:
             return None
         raise self._refusal(code or 0, reason)
 
     def _refusal(self, code: int, reason: str) -> MachineError:
         if code == _UNAUTHORISED:
-            return ClusterRefusedError.at(self.shown, "refuses our login (401)", "renew the login of this context")
+            return ClusterRefusedError.at(
+                self.shown, "rejects these credentials (401)", "renew the credentials of this context"
+            )
         if code == _FORBIDDEN:
             remedy = "bind the role that `secondsite render` writes: REGION/rights/secondsite-failover.yaml"
             return ClusterRefusedError.at(self.shown, reason, remedy)
         if code == _CONFLICT:
-            return ClusterConflictError.at(self.shown, reason, "somebody else changed it: look again")
+            return ClusterConflictError.at(self.shown, reason, "somebody else changed it; read it again")
         if code in _NOT_TAKEN:
-            return ClusterRefusedError.at(self.shown, reason, "correct what it names, then plan again")
-        return MachineError.at(self.shown, f"answers {code}: {reason}", "see the log of its API server")
+            return ClusterRefusedError.at(self.shown, reason, "fix what it names, then plan again")
+        return MachineError.at(self.shown, f"answers {code}: {reason}", "check the log of its API server")
 
 
 async def together(asks: Iterable[Awaitable[Result]]) -> list[Result]:

@@ -102,7 +102,7 @@ async def _patch(
         )
     )
     if changed is None:
-        raise MachineError.at(cluster.shown, f"{state.shown} is not there", "look again")
+        raise MachineError.at(cluster.shown, f"{state.shown} does not exist", "look again")
 
 
 def _resource(kind: ReconcilerKind, version: str) -> Any:

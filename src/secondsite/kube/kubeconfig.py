@@ -25,10 +25,10 @@ def context_of(name: str, kubeconfig: Path | None) -> SingleConfig:
                 return config.get(name)  # type: ignore[return-value] # None only where a default was given
             except KeyError as error:
                 what = f"context {name} names {error}, which the file does not have"
-                raise InputError.at(str(file), what, "correct the context") from None
+                raise InputError.at(str(file), what, "fix the context") from None
         known += config.contexts
     what = f"has no context {name}"
-    remedy = f"name one of: {', '.join(sorted(known))}" if known else "name a kubeconfig with --kubeconfig"
+    remedy = f"name one of: {', '.join(sorted(known))}" if known else "give a kubeconfig with --kubeconfig"
     raise InputError.at(os.pathsep.join(str(file) for file in files), what, remedy)
 
 
@@ -48,7 +48,7 @@ def _read(file: Path) -> KubeConfig:
     try:
         return KubeConfig.from_file(file)
     except ConfigError:
-        raise InputError.at(str(file), "is not there", "name a kubeconfig with --kubeconfig") from None
+        raise InputError.at(str(file), "is not there", "give a kubeconfig with --kubeconfig") from None
     except Exception as error:  # a file of any shape, read by a library that checks little
-        what = f"is no kubeconfig: {type(error).__name__}"
-        raise InputError.at(str(file), what, "name a kubeconfig with --kubeconfig") from None
+        what = f"not a kubeconfig: {type(error).__name__}"
+        raise InputError.at(str(file), what, "give a kubeconfig with --kubeconfig") from None

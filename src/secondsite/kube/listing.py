@@ -37,7 +37,7 @@ OWN_NAMESPACES = frozenset({"kube-system", "kube-public", "kube-node-lease"})
 _PLAIN = {"Accept": "application/json", "Accept-Encoding": "identity"}
 _GONE, _UNAUTHORISED, _FORBIDDEN, _NO_SUCH = 410, 401, 403, 404
 _VIEW = "bind the ClusterRole `view` to this user, or name the namespaces that it may read with --namespace"
-_LOGIN = "renew the login of this context, as with `kubectl --context NAME get pods`, then run init again"
+_LOGIN = "renew the credentials of this context, as with `kubectl --context NAME get pods`, then run init again"
 
 
 @frozen
@@ -81,7 +81,7 @@ class NotListedError(Exception):
 
 
 def list_objects(context: str, *, kubeconfig: Path | None, namespaces: Sequence[str]) -> Listing:
-    """Everything in the cluster that `discover` understands. Raises `InputError` for a context that is not there or
+    """Everything in the cluster that `discover` understands. Raises `InputError` for a context that does not exist or
     not let in, `MachineError` for a cluster that does not answer.
     """
     config = context_of(context, kubeconfig)
@@ -97,14 +97,14 @@ async def _listed(config: SingleConfig, context: str, namespaces: Sequence[str])
     try:
         client = AsyncClient(config, ConnectionParams(timeout=httpx2.Timeout(REQUEST_S), trust_env=False))
     except (ConfigError, OSError, ValueError, AssertionError, ssl.SSLError, httpx2.InvalidURL) as error:
-        raise InputError.at(place, f"cannot be used: {_reason(error)}", "correct the kubeconfig") from None
+        raise InputError.at(place, f"cannot be used: {_reason(error)}", "fix the kubeconfig") from None
     async with client:
         try:
             async with asyncio.timeout(WHOLE_S):
                 return await _Reading(client, context).all(namespaces)
         except TimeoutError:
             what = f"the cluster was not read within {WHOLE_S:.0f} s"
-            raise MachineError.at(place, what, "name fewer namespaces with --namespace") from None
+            raise MachineError.at(place, what, "give fewer namespaces with --namespace") from None
         except ConfigError as error:
             what = f"its login cannot be used: {_reason(error)}"
             raise InputError.at(place, what, "use a context with a token or a certificate") from None
@@ -127,7 +127,7 @@ class _Reading:
                 await self._kind(kind, namespace)
         own = OWN_NAMESPACES - set(namespaces)
         kept = [resource for resource in self.resources if resource.namespace not in own]
-        notes = [f"context:{self.context}: Secrets are not asked for: known are those that something refers to"]
+        notes = [f"context:{self.context}: Secrets are never read; only those that something refers to are known"]
         left = len(self.resources) - len(kept)
         if left:
             notes.append(f"context:{self.context}: {left} objects of Kubernetes' own namespaces (kube-…) were left out")
@@ -212,7 +212,7 @@ class _Reading:
             if not following:
                 return objects
             if len(objects) > MAX_OBJECTS or following == before:
-                raise NotListedError(f"more than {MAX_OBJECTS:,} objects", "name namespaces with --namespace")
+                raise NotListedError(f"more than {MAX_OBJECTS:,} objects", "give namespaces with --namespace")
 
     async def _get(self, path: str, query: Mapping[str, str]) -> Json:
         import httpx2
@@ -250,7 +250,7 @@ async def _body(response: httpx2.Response) -> bytes:
         content += chunk
         if len(content) > MAX_PAGE_BYTES:
             what = f"a page of more than {MAX_PAGE_BYTES:,} bytes"
-            raise NotListedError(what, "name namespaces with --namespace")
+            raise NotListedError(what, "give namespaces with --namespace")
     return bytes(content)
 
 
@@ -262,11 +262,11 @@ def _answer(status: int, body: bytes) -> Json:
         document = None
     words = str(document.get("message") or "") if isinstance(document, dict) else ""
     if status == _UNAUTHORISED:
-        raise NotListedError("who this context logs in as is not accepted (401)", _LOGIN, status=status)
+        raise NotListedError("the credentials of this context are rejected (401)", _LOGIN, status=status)
     if status == _FORBIDDEN:
         raise NotListedError(f"may not be listed (403): {words[:200]}", _VIEW, status=status)
     if status == _NO_SUCH:
-        raise NotListedError("is not there (404)", "check that the context leads to a Kubernetes API", status=status)
+        raise NotListedError("not found (404)", "check that the context points to a Kubernetes API", status=status)
     if status != 200 or not isinstance(document, dict):
         what = f"answered {status} {words[:200]}".strip() if status != 200 else "answered with no JSON object"
         raise NotListedError(what, _REACH, status=status)

@@ -22,7 +22,7 @@ def claim_block(blocks: Iterable[int] = range(BLOCKS)) -> tuple[int, socket.sock
         if lock:
             return block, lock
     raise MachineError.at(
-        "lab", "every block of loopback addresses is taken by another lab", "end one with `secondsite lab down`"
+        "lab", "every block of loopback addresses is taken by another lab", "stop one with `secondsite lab down`"
     )
 
 
@@ -53,7 +53,7 @@ def check_free(endpoints: Iterable[Endpoint]) -> None:
                 if error.errno == errno.EADDRNOTAVAIL:
                     missing[endpoint.host] = None
                 elif error.errno == errno.EADDRINUSE:
-                    remedy = f"end the process that listens on port {endpoint.port} of this or of every address"
+                    remedy = f"stop the process that listens on port {endpoint.port} of this or of every address"
                     raise MachineError.at(str(endpoint), "this address is taken", remedy) from None
                 else:
                     raise
@@ -66,7 +66,8 @@ def no_such_addresses(hosts: list[str]) -> MachineError:
     commands = "; ".join(f"sudo ifconfig lo0 alias {host} up" for host in hosts)
     return MachineError.at(
         hosts[0],
-        f"this machine does not answer on {len(hosts)} loopback address{'es' if len(hosts) > 1 else ''} a lab needs",
+        f"{len(hosts)} loopback address{'es' if len(hosts) > 1 else ''} that a lab "
+        "needs cannot be used on this machine",
         f"add them, on macOS with: {commands}",
     )
 

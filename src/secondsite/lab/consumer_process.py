@@ -41,7 +41,7 @@ class _Durable:
 
 
 async def _consume(client: Client, durable: _Durable, record: IO[str], careless: int) -> None:
-    """For ever; a consumer that is not there yet (a mirror carries none) is waited for."""
+    """For ever; a consumer that does not exist yet (a mirror carries none) is waited for."""
     jetstream = client.jetstream(timeout=_FETCH_S)
     subscription = await jetstream.pull_subscribe_bind(durable=durable.name, stream=durable.stream)
     while True:

@@ -38,6 +38,6 @@ async def ask(at: Endpoint, order: Order, *, process: str) -> Order:
         line = b""
     if not line:
         remedy = f"see {process}.log in the lab's folder"
-        raise MachineError.at(str(at), f"the {process} process does not answer", remedy)
+        raise MachineError.at(str(at), f"the {process} process does not respond", remedy)
     answer: Order = json.loads(line)
     return answer

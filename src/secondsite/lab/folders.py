@@ -26,4 +26,4 @@ def _home(variable: str) -> Path:
         return Path.home()
     except RuntimeError:
         what = "this user has no home directory and no passwd entry"
-        raise MachineError.at(variable, what, f"set HOME, or {variable} to a folder that may be written") from None
+        raise MachineError.at(variable, what, f"set HOME, or set {variable} to a writable folder") from None

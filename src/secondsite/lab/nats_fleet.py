@@ -48,7 +48,7 @@ class NatsFleet:
         return tuple(filter(None, map(nats_binary.replaced, asked)))
 
     def obtain(self, report: Callable[[str], None]) -> None:
-        """Raises MachineError where a server is not on this machine and cannot be fetched."""
+        """Raises MachineError where a server is not installed and cannot be fetched."""
         if self.options.nats_server is None:
             nats_binary.obtain(self.versions().values(), report)
 

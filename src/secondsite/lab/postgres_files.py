@@ -78,11 +78,11 @@ def copied(folder: Path) -> Path:
         except OSError as error:
             shutil.rmtree(aside, ignore_errors=True)
             if not to.exists():  # another lab may have been quicker
-                remedy = f"make room below {OPEN}, or install secondsite where others may read"
+                remedy = f"free space below {OPEN}, or install secondsite where other users may read"
                 raise MachineError.at(str(to), f"PostgreSQL cannot be copied ({error.strerror})", remedy) from error
     owner = to.lstat()
     if owner.st_uid != os.geteuid() or stat.S_ISLNK(owner.st_mode) or owner.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise MachineError.at(str(to), "somebody else may write there", "remove it, then start again")
+        raise MachineError.at(str(to), "other users may write there", "delete it, then start again")
     return to / folder.relative_to(package.parent)
 
 
@@ -108,7 +108,7 @@ def prefix() -> tuple[str, ...]:
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         remedy = "install util-linux, or run the lab as another user"
-        raise MachineError.at("lab", "PostgreSQL refuses to run as root, and there is no setpriv", remedy)
+        raise MachineError.at("lab", "PostgreSQL refuses to run as root, and setpriv is not installed", remedy)
     who = (f"--reuid={_UNPRIVILEGED}", f"--regid={_UNPRIVILEGED}", "--clear-groups")
     return (setpriv, *who, "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
 
@@ -162,7 +162,7 @@ def _prepare(folder: Path, to: Path) -> None:
 def _run(*command: str, given: str = "") -> None:
     done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)  # noqa: S603 - our own commands
     if done.returncode:
-        last = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["it says nothing"]
+        last = (done.stdout + done.stderr).strip().splitlines()[-1:] or ["no output"]
         raise MachineError.at(
             command[0], f"exited with code {done.returncode}: {last[0]}", "fix the cause, then start again"
         )

@@ -26,7 +26,7 @@ _DRAIN_PAUSE_S = 0.2
 _ASK_AGAIN_S = 1.0
 _PROBE_S = 0.8
 _NAMES = "$JS.API.STREAM.NAMES"
-_ELSEWHERE = "no stream here takes it: another region serves"
+_ELSEWHERE = "no stream here accepts it: another region serves"
 
 
 class PublishOutcome(StrEnum):

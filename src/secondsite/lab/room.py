@@ -16,4 +16,4 @@ def check_room(folder: Path, least_bytes: int = LEAST_BYTES) -> None:
     free = shutil.disk_usage(folder).free
     if free < least_bytes:
         what = f"{free / (1 << 20):.1f} MiB are free on this disk, a lab needs {least_bytes >> 20} MiB"
-        raise MachineError.at(str(folder), what, "make room on it, or let TMPDIR name a folder on another")
+        raise MachineError.at(str(folder), what, "free space on it, or set TMPDIR to a folder on another disk")

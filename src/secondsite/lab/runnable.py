@@ -11,8 +11,8 @@ def check_runnable(deployment: Deployment) -> None:
     if deployment.strategy.link is Link.MANAGED:
         raise MachineError.at(
             deployment.strategy.id,
-            "a managed service cannot be laid out on this machine",
-            "drill warm-standby/supercluster-mirror-witness instead: that is how the service lays streams out",
+            "a managed service cannot run on this machine",
+            "drill warm-standby/supercluster-mirror-witness instead, which is how the service places streams",
         )
 
 

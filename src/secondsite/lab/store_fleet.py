@@ -83,7 +83,7 @@ class StoreFleet:
         for each in self.databases:
             if (each.replica.store.name, each.region) == (store, region):
                 return each
-        raise InputError.at("lab", f"no database {store} runs in {region}", "name one that the deployment replicates")
+        raise InputError.at("lab", f"no database {store} runs in {region}", "give one that the deployment replicates")
 
     def endpoint(self, database: Database, reached_from: str = "") -> Endpoint:
         """``reached_from`` another region through the WAN."""

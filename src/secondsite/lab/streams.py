@@ -73,7 +73,7 @@ async def _create(
         await _begin_with(jetstream, aged, asked, deadline)
         made = await _retry(jetstream, f"STREAM.INFO.{stream.name}", {}, deadline)
     if lost := dropped(asked, made.get("config") or asked):
-        what = f"nats-server {jetstream.version} drops {', '.join(lost)} of {stream.name} in silence"
+        what = f"nats-server {jetstream.version} drops {', '.join(lost)} of {stream.name} silently"
         raise InputError.at(
             "secondsite.yaml", what, "run a version that has it, or remove it from the stream's settings"
         )
@@ -110,12 +110,12 @@ async def _made_to_follow(jetstream: JetStream, cluster: NatsCluster, stream: St
             with suppress(MachineError):
                 await jetstream.ask(f"STREAM.DELETE.{stream.name}", timeout_s=_ANSWER_S)
             await _retry(jetstream, f"STREAM.CREATE.{stream.name}", stream_config(stream, cluster), deadline)
-    what = f"waited in vain for {stream.name} to follow its origin"
-    raise MachineError.at("lab", what, "see the servers' logs in the lab's folder")
+    what = f"{stream.name} did not catch up with its origin in time"
+    raise MachineError.at("lab", what, "check the servers' logs in the lab's folder")
 
 
 async def _retry(jetstream: JetStream, subject: str, request: Mapping[str, Any], deadline: float) -> Mapping[str, Any]:
-    """Creating what is there already as asked for is no error in the API: it may be asked again."""
+    """Creating what exists already as asked for is no error in the API: it may be asked again."""
     while True:
         try:
             return await jetstream.ask(subject, request, timeout_s=_ANSWER_S)

@@ -167,7 +167,7 @@ class Supervisor:
 
     def _notify_warden(self, group: int) -> None:
         if self._warden.poll() is not None:
-            raise MachineError.at("warden", "the process that cleans up is gone", "start the lab again")
+            raise MachineError.at("warden", "the clean-up process is gone", "start the lab again")
         pipe = _stdin(self._warden)
         pipe.write(f"{group}\n".encode())
         pipe.flush()

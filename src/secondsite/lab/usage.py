@@ -25,4 +25,6 @@ def usage(pid: int) -> Usage | None:
     except (OSError, IndexError):
         if Path("/proc/self/statm").exists():
             return None
-    raise MachineError.at("/proc", "this system does not say what a process uses", "run this drill on Linux")
+    raise MachineError.at(
+        "/proc", "this operating system does not report the resources of a process", "run this drill on Linux"
+    )

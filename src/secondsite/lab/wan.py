@@ -52,7 +52,7 @@ class Wan:
         await self._both(a, b, False, {"cut": False, "refused": False})
 
     async def reset(self, a: str, b: str) -> None:
-        """End every connection between the two, drop what is under way; new ones pass."""
+        """End every connection between the two, drop what is in progress; new ones pass."""
         await self._both(a, b, False, {"reset": True})
 
     async def isolate(self, region: str) -> None:
@@ -60,7 +60,7 @@ class Wan:
         await self._both(region, "", False, {"cut": True})
 
     async def lose(self, region: str) -> None:
-        """Drop all that is under way to and from a region, end its connections, and let new ones try."""
+        """Drop all that is in progress to and from a region, end its connections, and let new ones try."""
         await self._both(region, "", False, {"reset": True, "cut": False})
 
     async def carried(self) -> tuple[Carried, ...]:

@@ -122,7 +122,7 @@ class Flow:
             self._timer = self._loop.call_later(max(0.0, self._waiting[0][0] - now), self.pass_on)
 
     def drop(self) -> None:
-        """Forget what is under way, end both sides at once."""
+        """Forget what is in progress, end both sides at once."""
         self.direction.flows.discard(self)
         self._waiting.clear()
         if self._timer:

@@ -153,7 +153,7 @@ class Lab:
                     shutil.rmtree(self.addresses.store(server), ignore_errors=True)
             await self.supervisor.start(*servers)
         what = "its JetStream servers do not agree on a meta leader"
-        raise MachineError.at("lab", what, "leave the machine to the lab, and start it again")
+        raise MachineError.at("lab", what, "stop other work on this machine, and start the lab again")
 
     async def _leases_held(self) -> None:
         """Where servers start shut, and open once they hold a lease."""
@@ -162,7 +162,7 @@ class Lab:
         while not all(is_open_file(gate) for gate in gates):
             if time.monotonic() > end:
                 what = "a server got no lease to take writes"
-                raise MachineError.at("lab", what, "leave the machine to the lab, and start it again")
+                raise MachineError.at("lab", what, "stop other work on this machine, and start the lab again")
             await asyncio.sleep(_LOOK_S)
 
     def _leased(self, server: NatsServer) -> bool:
@@ -214,7 +214,7 @@ class Lab:
     def monitor_url(self, server: str) -> str:
         spec = next((each for each in self.servers() if each.name == server), None)
         if spec is None:
-            raise InputError.at("lab", f"there is no server {server}", _one_of(each.name for each in self.servers()))
+            raise InputError.at("lab", f"unknown server {server}", _one_of(each.name for each in self.servers()))
         return f"http://{self.addresses.listen(spec)}:{MONITOR_PORT}"
 
     def pods(self, region: str) -> tuple[ApiPod, ...]:
@@ -379,7 +379,7 @@ class Lab:
         every += [spec for region in self.regions for each in around for spec in each(region)]
         specs = {spec.name: spec for spec in every}
         if name not in specs:
-            raise InputError.at("lab", f"there is no process {name}", _one_of(specs))
+            raise InputError.at("lab", f"unknown process {name}", _one_of(specs))
         return specs[name]
 
     def _process(self, name: str) -> str:
@@ -392,7 +392,7 @@ class Lab:
 
     def _region(self, region: str) -> str:
         if region not in self.regions:
-            raise InputError.at("lab", f"there is no region {region}", _one_of(self.regions))
+            raise InputError.at("lab", f"unknown region {region}", _one_of(self.regions))
         return region
 
 

@@ -34,7 +34,7 @@ class Backup:
     """``covers`` names services. ``optional_upload``: the copy elsewhere is skipped when a credential is missing.
 
     ``copy_of``: the backup whose copies these are, a level above it in a chain. A copy waits ``hold_s`` before it sets
-    out and is under way for ``travel_s``. A restore waits ``fetch_s`` until it is at hand, and reads it at
+    out and is in progress for ``travel_s``. A restore waits ``fetch_s`` until it is at hand, and reads it at
     ``restore_bytes_per_s``. None: as the catalogue's figures say.
     """
 

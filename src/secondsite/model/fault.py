@@ -84,7 +84,7 @@ _TRAITS = {
     Fault.DELETION: _spoilt("an operator purges a stream or drops a table"),
     Fault.BAD_WRITE: _spoilt("wrong data is written and replicated"),
     Fault.GRAY: _Traits(
-        meaning="the region is alive and useless: slow, erroring, health checks green", leaves_region=True
+        meaning="the region is alive but cannot serve: slow, erroring, health checks green", leaves_region=True
     ),
     Fault.OBSERVABILITY: _lost("the region is lost while monitoring is down"),
     Fault.CAPACITY: _lost("the region is lost and everybody wants machines in the other one"),

@@ -217,7 +217,7 @@ def origin_of(config: Json) -> StreamOrigin:
 
 
 def dropped(asked: Json, kept: Json) -> tuple[str, ...]:
-    """What was asked for and is not in the configuration that a server answered with: older ones drop it in silence."""
+    """What was asked for and is not in the configuration that a server answered with: older ones drop it silently."""
     return tuple(
         sorted(key for key, value in asked.items() if value and value not in (-1, "default") and key not in kept)
     )

@@ -110,8 +110,8 @@ class Connection:
                 return self._error(*refused)
         if any(isinstance(cause, ConnectionError | errors.UnexpectedEOF) for cause in causes):
             # One that misses a certificate says so and hangs up, and what it said may be lost on the way.
-            return self._error("the server ended the connection", f"look at its log; where it wants TLS, {_TLS}")
-        return self._error(f"no connection ({_kind(error)})", "check the address, and that the server runs")
+            return self._error("the server ended the connection", f"check its log; if it requires TLS, {_TLS}")
+        return self._error(f"no connection ({_kind(error)})", "check the address, and that the server is running")
 
 
 @asynccontextmanager
@@ -178,11 +178,11 @@ _TLS = "give the authority with --tlsca, and --tlscert with --tlskey where the s
 _NO_TLS = "repair TLS on the server; only where the network is trusted, write nats:// and leave --tlsca out"
 _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
     (NoTlsError, "the server offers no TLS, and nothing was sent to it", _NO_TLS),
-    (ConnectionRefusedError, "the connection was refused", "check the port, and that the server runs"),
-    (socket.gaierror, "there is no host of that name", "check the address; into a cluster, use kubectl port-forward"),
+    (ConnectionRefusedError, "the connection was refused", "check the port, and that the server is running"),
+    (socket.gaierror, "unknown host", "check the address; into a cluster, use kubectl port-forward"),
     (ssl.SSLError, "TLS failed", _TLS),
     (errors.AuthorizationError, _UNKNOWN, _CHECK),
-    (TimeoutError, "no answer in time", "check that this is the client port (4222), and what is in between"),
+    (TimeoutError, "no answer in time", "check that this is the client port (4222), and check firewalls in between"),
 )
 _BY_WORD = (
     (
@@ -190,7 +190,7 @@ _BY_WORD = (
         _UNKNOWN,
         _CHECK,
     ),
-    (("secure connection", "tls"), "only one side wants TLS", f"write tls:// in the URL, and {_TLS}"),
+    (("secure connection", "tls"), "only one side uses TLS", f"write tls:// in the URL, and {_TLS}"),
 )
 
 

@@ -36,7 +36,7 @@ def from_credentials(path: Path) -> Signer:
     text = _read(path)
     jwt, seed = _JWT.search(text), _SEED.search(text)
     if not jwt or not seed:
-        raise InputError.at(str(path), "holds no user JWT with its seed", "give a .creds file as nsc writes it")
+        raise InputError.at(str(path), "holds no user JWT with its seed", "give a .creds file as written by nsc")
     return _signer(path, seed[1], jwt[1])
 
 
@@ -44,7 +44,7 @@ def from_nkey(path: Path) -> Signer:
     """A file with a user's seed, which begins with SU."""
     lines = _read(path).split()
     if not lines:
-        raise InputError.at(str(path), "is empty", "give a file with a user's seed, which begins with SU")
+        raise InputError.at(str(path), "is empty", "give a file with a user seed, which begins with SU")
     return _signer(path, lines[0], "")
 
 
@@ -54,7 +54,7 @@ def _read(path: Path) -> str:
             content = file.read(_MAX_BYTES)
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
-        raise InputError.at(str(path), what, "give a file that exists and that you may read") from None
+        raise InputError.at(str(path), what, "give a readable file") from None
     return content.decode("ascii", "replace")
 
 
@@ -63,7 +63,7 @@ def _signer(path: Path, seed: str, jwt: str) -> Signer:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     except ImportError:
         remedy = "pip install cryptography, or connect with user and password"
-        raise MachineError.at(str(path), "the package that signs is not installed", remedy) from None
+        raise MachineError.at(str(path), "the signing package is not installed", remedy) from None
     raw = _decode(seed)
     if raw is None:
         raise InputError.at(str(path), "holds no seed of a user", "give a user's seed, which begins with SU")

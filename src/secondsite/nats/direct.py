@@ -39,14 +39,14 @@ async def _message(jetstream: JetStream, stream: str, sequence: int, timeout_s: 
             subject, json.dumps({"seq": sequence}).encode(), timeout=timeout_s
         )
     except errors.NoRespondersError:
-        what = f"nobody answers on {subject}"
+        what = f"no answer on {subject}"
         raise MachineError.at(jetstream.shown, what, "allow direct gets on the stream, and see its replicas") from None
     except (TimeoutError, errors.TimeoutError):
         what = f"no answer to {subject} within {timeout_s:g} s"
         raise MachineError.at(jetstream.shown, what, "check that the stream has a replica that runs") from None
     except (errors.Error, OSError) as error:
         what = f"the connection failed during {subject} ({type(error).__name__})"
-        raise MachineError.at(jetstream.shown, what, "look at the server's log") from None
+        raise MachineError.at(jetstream.shown, what, "check the server's log") from None
     return _stored(jetstream.shown, subject, answer)
 
 
@@ -57,7 +57,7 @@ def _stored(shown: str, subject: str, answer: Msg) -> StoredMessage | None:
     if "Nats-Sequence" not in headers:
         description = headers.get("Description") or answer.data[:200].decode(errors="replace")
         what = f"{subject} was answered with {headers.get('Status', 'no status')}: {description}"
-        raise MachineError.at(shown, what, "ask again once the stream has recovered")
+        raise MachineError.at(shown, what, "retry after the stream has recovered")
     own = {key: value for key, value in headers.items() if key not in _OWN}
     with understood(shown, subject):
         sequence, of = count(int(headers["Nats-Sequence"])), headers["Nats-Subject"]

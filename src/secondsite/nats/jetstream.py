@@ -32,7 +32,7 @@ _ASK_AGAIN_FOR_S = 1.0
 _ASK_AGAIN_AFTER_S = 0.02
 
 _ENABLE = "connect as a user of an account that has it, or enable it for this one"
-_NO_META_LEADER = "there is no meta leader: bring back a majority of the servers; what is named is found without one"
+_NO_META_LEADER = "there is no meta leader: bring back a majority of the servers"
 
 
 class RefusedError(MachineError):
@@ -81,9 +81,9 @@ class JetStream:
             raise NoAnswerError.at(self.shown, f"no answer to {full} within {timeout_s:g} s", remedy) from None
         except (errors.Error, OSError) as error:
             what = f"the connection failed during {full} ({type(error).__name__})"
-            raise MachineError.at(self.shown, what, "look at the server's log") from None
+            raise MachineError.at(self.shown, what, "check the server's log") from None
         except (ValueError, RecursionError):
-            raise MachineError.at(self.shown, f"{full} was not answered in JSON", "check the address") from None
+            raise MachineError.at(self.shown, f"{full} did not return JSON", "check the address") from None
         return self.checked(full, answer)
 
     async def _request(self, full: str, payload: bytes, timeout_s: float, *, insist: bool) -> bytes:
@@ -100,12 +100,12 @@ class JetStream:
     def _no_responders(self) -> tuple[str, str]:
         if self.prefix == API:
             return "JetStream is not enabled for this account", _ENABLE
-        return f"nobody answers on {self.prefix}", "check the domain, and that this account has JetStream"
+        return f"no answer on {self.prefix}", "check the domain, and that this account has JetStream"
 
     def checked(self, subject: str, answer: object) -> Json:
         """The answer, unless it is an error; raises RefusedError."""
         if not isinstance(answer, dict):
-            raise MachineError.at(self.shown, f"{subject} was not answered with an object", "check the address")
+            raise MachineError.at(self.shown, f"{subject} did not return an object", "check the address")
         error = answer.get("error")
         if isinstance(error, dict):
             what = f"{subject} was refused: {error.get('description')} ({error.get('err_code')})"
@@ -114,7 +114,7 @@ class JetStream:
             if code in _NOT_ENABLED:
                 what, remedy = f"JetStream is not enabled for this account ({code})", _ENABLE
             else:
-                remedy = _NO_META_LEADER if code == NO_META_LEADER else "see what the server asks for"
+                remedy = _NO_META_LEADER if code == NO_META_LEADER else "check what the server asks for"
             raise _coded(RefusedError.at(self.shown, what, remedy), code)
         return answer
 
@@ -137,7 +137,7 @@ class JetStream:
                 return items
             if offset > MAX_ITEMS:
                 what = f"more than {MAX_ITEMS} entries in {self.prefix}.{subject}"
-                raise MachineError.at(self.shown, what, "connect with a narrower account")
+                raise MachineError.at(self.shown, what, "connect with an account that has fewer")
 
     async def stream(self, name: str) -> Json | None:
         """STREAM.INFO, or None where there is no such stream."""

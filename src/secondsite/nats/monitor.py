@@ -32,7 +32,7 @@ class Monitored:
 
 
 async def read_monitor(url: str, *, tls: ssl.SSLContext | None, timeout_s: float) -> Monitored:
-    """All four pages from the endpoint at ``url``; raises MachineError when /varz is not there."""
+    """All four pages from the endpoint at ``url``; raises MachineError when /varz does not exist."""
     async with httpx2.AsyncClient(
         base_url=url.rstrip("/"), verify=tls or True, timeout=timeout_s, trust_env=False, headers=PLAIN
     ) as client:
@@ -44,7 +44,7 @@ async def read_monitor(url: str, *, tls: ssl.SSLContext | None, timeout_s: float
             routez, jsz, healthz = [await _get(client, page, timeout_s) for page in ("/routez", "/jsz", "/healthz")]
         except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
             what = f"the monitoring endpoint does not answer ({type(error).__name__})"
-            raise MachineError.at(url, what, "check the address, or leave --monitor out") from None
+            raise MachineError.at(url, what, "check the address, or omit --monitor") from None
     return Monitored(url, varz, routez, jsz, healthz)
 
 

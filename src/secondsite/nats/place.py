@@ -57,12 +57,12 @@ def nats_place(
     settings = read_context(context) if context else {}
     url = url or settings.get("url")
     if not url:
-        raise InputError.at("--nats", "no server is named", "give --nats nats://host:4222 or --context NAME")
+        raise InputError.at("--nats", "no NATS server is given", "give --nats nats://host:4222 or --context NAME")
     options = _from_context(options, settings, named=bool(options.credentials or options.nkey or options.user))
     domain = domain or settings.get("jetstream_domain") or ""
     if domain and not _NAME.fullmatch(domain):
         raise InputError.at(
-            "--domain", f"{domain!r} is not the name of a domain", "give it as in the server's jetstream block"
+            "--domain", f"{domain!r} is not the name of a domain", "give it as in the `jetstream` block of the server"
         )
     prefix = f"$JS.{domain}.API" if domain else settings.get("jetstream_api_prefix") or "$JS.API"
     return NatsPlace(parse_addresses(url), options, domain, prefix)
@@ -71,16 +71,18 @@ def nats_place(
 def read_context(name: str) -> Mapping[str, Any]:
     """The context of the nats command with this name; raises InputError."""
     if not _NAME.fullmatch(name):
-        raise InputError.at("--context", f"{name!r} is not the name of a context", "see nats context ls")
+        raise InputError.at("--context", f"{name!r} is not the name of a context", "list them with: nats context ls")
     home = os.environ.get("XDG_CONFIG_HOME")
     path = (Path(home) if home else _home("--context") / ".config") / "nats" / "context" / f"{name}.json"
     try:
         with path.open("rb") as file:
             content = json.loads(file.read(_MAX_BYTES))
     except (OSError, ValueError, RecursionError):
-        raise InputError.at(str(path), "there is no such context, or it is not JSON", "see nats context ls") from None
+        raise InputError.at(
+            str(path), "there is no such context, or it is not JSON", "list them with: nats context ls"
+        ) from None
     if not isinstance(content, dict):
-        raise InputError.at(str(path), "is not a context", "see nats context ls")
+        raise InputError.at(str(path), "is not a context", "list them with: nats context ls")
     for key in _TEXTS:
         if not isinstance(content.get(key), str | None):
             what = f"{key} is no text"
@@ -106,7 +108,7 @@ def _from_context(options: ConnectOptions, settings: Mapping[str, Any], *, named
         return options
     for key in _NOT_READ:
         if settings.get(key):
-            raise InputError.at("--context", f"{key} of a context is not read here", "give --creds FILE")
+            raise InputError.at("--context", f"{key} of a context is not supported", "give --creds FILE")
     for key in ("creds", "nkey"):
         if "://" in str(settings.get(key) or "").removeprefix("file://"):
             raise InputError.at("--context", f"{key} of this context is no file", "give --creds FILE")

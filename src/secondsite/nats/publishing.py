@@ -58,7 +58,7 @@ async def acknowledgements(
         raise MachineError.at(jetstream.shown, what, "check that the stream has a leader") from None
     except (errors.Error, OSError, ValueError) as error:
         what = f"publishing {len(messages)} messages failed ({type(error).__name__})"
-        raise MachineError.at(jetstream.shown, what, "look at the server's log") from None
+        raise MachineError.at(jetstream.shown, what, "check the server's log") from None
     finally:
         give_back(client, subscription)
         with suppress(errors.Error, OSError):

@@ -1,7 +1,7 @@
 """Reads what a stream holds between two sequences, in order, by a pull consumer of its own.
 
 Batches are asked for ahead, so that neither the distance to the server nor the number of messages is waited for one by
-one, and no more than those batches is in memory. A message that got lost on the way is missed by its number and raises.
+one, and no more than those batches is in memory. A message that was lost in transit is missed by its number and raises.
 Only for streams that are kept by limits: in others a consumer is a reason to keep or to remove a message.
 """
 
@@ -144,7 +144,7 @@ class _Reader:
         at = 5 if len(tokens) == 9 else 7
         self._delivered += 1
         if int(tokens[at + 1]) != self._delivered:
-            self._why = f"message {self._delivered} got lost on the way"
+            self._why = f"message {self._delivered} was lost in transit"
             return
         headers = parse_headers(raw) if raw else {}
         if not self._bodies:
@@ -163,4 +163,4 @@ class _Reader:
 
     def _cut(self, why: str) -> MachineError:
         what = f"reading {self._stream} was cut: {why}"
-        return MachineError.at(self._jetstream.shown, what, "look whether the stream's leader was lost; run again")
+        return MachineError.at(self._jetstream.shown, what, "check whether the stream lost its leader, then run again")

@@ -122,13 +122,13 @@ class _Upload:
             await self._subscription.unsubscribe()
 
     def _cut(self, why: str) -> Exception:
-        remedy = "look at the server's log and its free storage; run again"
+        remedy = "check the server's log and free storage, then run again"
         return RestoreCutError.at(self._jetstream.shown, f"the restore of {self._name} was cut: {why}", remedy)
 
 
 async def _paced(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:
     """Chunks of ``size``; a byte now and then while the source stalls, as the server gives up after 5 s of silence."""
-    held = bytearray()
+    held = memoryview(b"")
     waiting: asyncio.Task[bytes | None] | None = None
     try:
         while True:
@@ -136,14 +136,14 @@ async def _paced(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes
             while not (await asyncio.wait([waiting], timeout=KEEP_ALIVE_S))[0]:
                 if held:
                     yield bytes(held[:1])
-                    del held[:1]
+                    held = held[1:]
             piece = waiting.result()
             if piece is None:
                 break
-            held += piece
+            held = memoryview(b"".join((held, piece)) if held else piece)
             while len(held) > size:
                 yield bytes(held[:size])
-                del held[:size]
+                held = held[size:]
         if held:
             yield bytes(held)
     finally:

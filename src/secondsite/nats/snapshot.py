@@ -94,5 +94,5 @@ async def _next(jetstream: JetStream, stream: str, subscription: Subscription) -
 
 
 def _cut(jetstream: JetStream, stream: str, why: str) -> Exception:
-    remedy = "look whether the stream's leader was lost; run again"
+    remedy = "check whether the stream lost its leader, then run again"
     return SnapshotCutError.at(jetstream.shown, f"the snapshot of {stream} was cut: {why}", remedy)

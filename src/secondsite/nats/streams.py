@@ -204,14 +204,14 @@ class StreamApi:
             reply = await client.request(subject, data, timeout=within_s, headers=dict(headers) or None)
             answer = json.loads(reply.data)
         except errors.NoRespondersError:
-            remedy = "give the stream this subject, or connect where it is"
+            remedy = "add this subject to a stream, or connect to the right server"
             raise NoStreamListensError.at(self.shown, f"no stream listens on {subject}", remedy) from None
         except (TimeoutError, errors.TimeoutError):
             remedy = "check that the stream has a leader"
             raise MachineError.at(self.shown, f"no acknowledgement on {subject} in {within_s:g} s", remedy) from None
         except (errors.Error, OSError, ValueError, RecursionError) as error:
             what = f"a publish on {subject} failed ({type(error).__name__})"
-            raise MachineError.at(self.shown, what, "look at the server's log") from None
+            raise MachineError.at(self.shown, what, "check the server's log") from None
         with understood(self.shown, f"a publish on {subject}"):
             return _answer(answer)
 

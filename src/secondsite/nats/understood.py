@@ -18,8 +18,10 @@ def understood(shown: str, subject: str) -> Iterator[None]:
     try:
         yield
     except _NO_SENSE as error:
-        what = f"the answer to {subject} makes no sense ({type(error).__name__})"
-        raise MachineError.at(shown, what, "check that a NATS server answers there, and what is in between") from None
+        what = f"the answer to {subject} is invalid ({type(error).__name__})"
+        raise MachineError.at(
+            shown, what, "check that a NATS server answers there, and check proxies in between"
+        ) from None
 
 
 def count(value: Any) -> int:

@@ -31,11 +31,11 @@ class StoreAddress:
 
 
 def parse_store(text: str, endpoint: str | None = None, option: str = "--to") -> StoreAddress:
-    """Raises InputError for what is not the URL of a store, or carries a secret."""
+    """Raises InputError for what is not the URL of an object store, or carries a secret."""
     parts = urlsplit(text)
     if parts.username or parts.password or parts.query or parts.fragment:
-        remedy = "give credentials the way the provider's own tools take them: environment, profile, workload identity"
-        raise InputError.at(option, "a store's URL holds a bucket and a prefix, and nothing else", remedy)
+        remedy = "give credentials as the provider's own tools take them: environment, profile or workload identity"
+        raise InputError.at(option, "the URL of a store has a bucket and a prefix, nothing else", remedy)
     if parts.scheme == "file" and parts.netloc in ("", "localhost") and parts.path.startswith("/"):
         if endpoint:
             raise InputError.at("--endpoint", "a folder has no endpoint", "leave it out")
@@ -43,7 +43,7 @@ def parse_store(text: str, endpoint: str | None = None, option: str = "--to") ->
     if parts.scheme in ("s3", "gs", "az") and parts.netloc:
         scheme: Scheme = "s3" if parts.scheme == "s3" else "gs" if parts.scheme == "gs" else "az"
         return StoreAddress(scheme, parts.netloc, parts.path.strip("/"), _endpoint(endpoint))
-    raise InputError.at(option, f"{text!r} is not the URL of a store", _REMEDY)
+    raise InputError.at(option, f"{text!r} is not the URL of an object store", _REMEDY)
 
 
 def _endpoint(text: str | None) -> str | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def provider_of_profile(environment: Mapping[str, str]) -> Boto3CredentialProvider | None:
-    """None where no profile says who we are. Raises InputError for one that is named and is not there."""
+    """None where no profile says who we are. Raises InputError for one that is named and does not exist."""
     if environment.get("AWS_ACCESS_KEY_ID"):
         return None
     named = environment.get("AWS_PROFILE")
@@ -30,12 +30,12 @@ def provider_of_profile(environment: Mapping[str, str]) -> Boto3CredentialProvid
         if not (named or shared.is_file()):
             return None
         remedy = "pip install 'secondsite[aws]', or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        raise MachineError.at(str(shared), "the package that reads AWS profiles is not installed", remedy) from None
+        raise MachineError.at(str(shared), "boto3, which reads AWS profiles, is not installed", remedy) from None
     try:
         return Boto3CredentialProvider()
     except ProfileNotFound:
         remedy = "see aws configure list-profiles, or unset it"
-        raise InputError.at("AWS_PROFILE", f"there is no profile {named}", remedy) from None
+        raise InputError.at("AWS_PROFILE", f"unknown profile {named}", remedy) from None
     except BotoCoreError as error:
         raise InputError.at(
             str(shared), f"gives no credentials ({type(error).__name__})", "run aws configure"

@@ -46,7 +46,7 @@ class Bridge:
         self._closed = True
         if self._current:
             self._current.cancel()
-            await asyncio.sleep(0)  # a call that is under way begins, or is cancelled before it does
+            await asyncio.sleep(0)  # a call that is in progress begins, or is cancelled before it does
             await self._idle.wait()
 
 

@@ -36,7 +36,7 @@ _CREDENTIALS: dict[Scheme, str] = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or the role of the pod or machine",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS, gcloud auth application-default login, or the pod's or machine's account",
     "az": "AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or a SAS token, or the pod's identity",
-    "file": "look who owns the folder",
+    "file": "check the owner of the folder",
 }
 _BUCKETS: dict[Scheme, str] = {"s3": "bucket", "gs": "bucket", "az": "container", "file": "folder"}
 
@@ -46,14 +46,14 @@ def machine_error(error: exceptions.BaseError | OSError, scheme: Scheme, store: 
     text = str(error)
     if any(word in text for word in _NO_BUCKET_WORDS):
         kind = _BUCKETS[scheme]
-        return MachineError.at(store, f"there is no such {kind}", f"check its name, or make it: this makes no {kind}s")
+        return MachineError.at(store, f"no such {kind}", f"check its name, or create it: secondsite creates no {kind}s")
     if isinstance(error, _MISSING):
-        return ObjectMissingError.at(place, "is not there", "check the URL, and who may have deleted it")
+        return ObjectMissingError.at(place, "is not there", "check the URL, and whether it was deleted")
     if isinstance(error, _EXISTS):
-        return ObjectExistsError.at(place, "is there already", "nothing was overwritten; run again")
+        return ObjectExistsError.at(place, "exists already", "nothing was overwritten; run again")
     if isinstance(error, _REFUSED) or any(word in text for word in _REFUSED_WORDS):
-        remedy = f"give credentials that may read, write, list and delete there: {_CREDENTIALS[scheme]}"
-        return AccessError.at(place, "the store refused access", remedy)
+        remedy = f"give credentials with permission to read, write, list and delete: {_CREDENTIALS[scheme]}"
+        return AccessError.at(place, "access denied by the store", remedy)
     if any(word in text for word in _NO_ACCOUNT_WORDS):
         return AccessError.at(place, "no storage account is named", f"set {_CREDENTIALS[scheme]}")
     remedy = "check the bucket's name, region and endpoint, and the credentials"

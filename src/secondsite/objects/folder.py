@@ -17,7 +17,7 @@ _PART = re.compile(r"#[0-9]+$")
 
 
 def folders_in(folder: Path) -> list[str]:
-    """The names of the folders in a folder; none where there is no such folder."""
+    """The names of the folders in a folder; none where no such folder."""
     try:
         return sorted(_decoded(entry.name) for entry in os.scandir(folder) if entry.is_dir())
     except FileNotFoundError:

@@ -28,10 +28,10 @@ class Protection:
         if self.locked_until:
             return f"locked until {self.locked_until} ({self.mode.lower() or 'of an unknown mode'})"
         if self.versions:
-            return "kept as versions, and not seen to be locked: who may delete versions can take it back"
+            return "versioned, but not known to be locked: whoever may delete versions can remove it"
         if self.versions is None:
-            return "not known to be protected: this store does not say"
-        return "not protected: who may write or delete there can take it back; see docs/backup.md#who-wrote-it"
+            return "protection unknown: this store does not report it"
+        return "not protected: whoever may write or delete there can remove it; see docs/backup.md#who-wrote-it"
 
 
 UNKNOWN = Protection()

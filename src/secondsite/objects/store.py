@@ -1,7 +1,7 @@
 """One object store, whatever its kind: write once, read as a stream, list, delete.
 
 Nothing here holds an object as a whole, except the small ones that `read` and `create` are for. A failure names the
-object by its URL; an object that is absent is `ObjectMissingError`, one that is there already is `ObjectExistsError`.
+object by its URL; an object that is absent is `ObjectMissingError`, one that exists already is `ObjectExistsError`.
 
 The library's blocking calls are made in threads: its asynchronous ones let a thread of its own touch the interpreter
 while that shuts down, which ends one process in ten with an abort.
@@ -47,6 +47,7 @@ MAX_PART_BYTES = 16 * 1024**2
 MAX_PARTS = 10_000
 UPLOADS_AT_ONCE = 2
 READ_BYTES = 1024**2
+WHOLE_BYTES = 8 * 1024**2
 STALL_S = 60.0
 PROBES = "probes"
 
@@ -69,7 +70,7 @@ class ObjectStorage:
         self._scheme = address.scheme
         self._folder = Path(address.container) if address.scheme == "file" else None
         if address.scheme == "file" and not make and not Path(address.container).is_dir():
-            raise MachineError.at(self.shown, "there is no such folder", "check the path")
+            raise MachineError.at(self.shown, "no such folder", "check the path")
         with self._translated(""):
             self._store = _open(address)
 
@@ -125,27 +126,29 @@ class ObjectStorage:
 
     async def read(self, key: str, limit_bytes: int = 64 * 1024**2) -> bytes:
         """A small object, whole."""
-        content = bytearray()
-        async for chunk in self.stream(key):
-            content += chunk
-            if len(content) > limit_bytes:
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in self.stream(key, max(READ_BYTES, min(limit_bytes, WHOLE_BYTES))):
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit_bytes:
                 what = f"is larger than {limit_bytes} bytes"
                 raise ObjectTooLargeError.at(
-                    self.url(key), what, "it was not written by secondsite; look who writes there"
+                    self.url(key), what, "it was not written by secondsite; check who writes there"
                 )
-        return bytes(content)
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    async def stream(self, key: str) -> AsyncIterator[bytes]:
-        """The object's bytes in order, in pieces of about ``READ_BYTES``."""
+    async def stream(self, key: str, piece_bytes: int = READ_BYTES) -> AsyncIterator[bytes]:
+        """The object's bytes in order, in pieces of about ``piece_bytes``."""
         with self._translated(key):
             answer = await asyncio.to_thread(obstore.get, self._store, key)
             if self._folder:  # the stream of a local file comes in pieces of 8 KiB
                 size = answer.meta["size"]
-                for start in range(0, size, READ_BYTES):
-                    end = min(size, start + READ_BYTES)
-                    yield bytes(await asyncio.to_thread(obstore.get_range, self._store, key, start=start, end=end))
+                for start in range(0, size, piece_bytes):
+                    end = min(size, start + piece_bytes)
+                    yield await asyncio.to_thread(_range, self._store, key, start, end)
                 return
-            pieces = iter(answer.stream(min_chunk_size=READ_BYTES))
+            pieces = iter(answer.stream(min_chunk_size=piece_bytes))
             while piece := await asyncio.to_thread(_next, pieces):
                 yield bytes(piece)
 
@@ -236,6 +239,10 @@ def _signed(store: ObjectStore, key: str) -> str:
 def _next(pieces: Iterator[Buffer]) -> Buffer | None:
     """None at the end: a StopIteration cannot leave a thread."""
     return next(pieces, None)
+
+
+def _range(store: ObjectStore, key: str, start: int, end: int) -> bytes:
+    return bytes(obstore.get_range(store, key, start=start, end=end))
 
 
 def _open(address: StoreAddress) -> ObjectStore:

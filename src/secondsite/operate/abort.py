@@ -90,7 +90,7 @@ def _check_return(context: Context, now: Epoch, target: str) -> None:
     if past:
         verb = verb_of(context.procedure)
         what = f"{target} takes writes of {', '.join(past)} already: there may be writes that are only there"
-        remedy = f"go on with `secondsite {verb} resume`; the way back is a procedure of its own"
+        remedy = f"continue with `secondsite {verb} resume`; to move back afterwards, use `secondsite failback`"
         raise InputError.at(f"{verb} abort", what, remedy)
 
 
@@ -108,7 +108,7 @@ async def open_again(context: Context, family: StreamFamily, placement: StreamPl
         await door.update({**state.config, "subjects": list(family.subjects)})
         if not await takes_writes(door, family, placement):
             raise MachineError.at(
-                placement.region, f"{placement.name} takes no writes yet", "look at its leader, abort again"
+                placement.region, f"{placement.name} takes no writes yet", "check its leader, then abort again"
             )
     return True
 
@@ -118,11 +118,11 @@ def _left(family: StreamFamily, sides: Mapping[str, Side], source: str, target: 
     other = family.at(target)
     state = sides[target].states.get(family.name) if target in sides else None
     if source in sides and sides[source].silent:
-        streams.append(f"{source} does not answer: whether it takes writes of {family.name} is not known")
+        streams.append(f"{source} does not answer, so it is unknown whether it takes writes of {family.name}")
     if other is None or state is None:
         return streams
     if state.subjects == (promoting_subject(other),):
-        streams.append(f"{other.name} in {target} mirrors nothing any more: make it a mirror again")
+        streams.append(f"{other.name} in {target} is no longer a mirror: make it a mirror again")
     elif state.subjects == (fenced_subject(other),):
-        streams.append(f"{other.name} in {target} is fenced, with what it holds")
+        streams.append(f"{other.name} in {target} stays fenced with its messages")
     return streams

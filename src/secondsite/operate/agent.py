@@ -81,8 +81,8 @@ def read_agent(path: Path) -> AgentConfig:
             raise ValueError(config["schema"])  # noqa: TRY301 # told like everything else that does not fit
         return structure(config, AgentConfig)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        what = f"this is no agent's configuration ({type(error).__name__})"
-        raise InputError.at(str(path), what, "take REGION/agent.json of `secondsite render`") from None
+        what = f"not an agent configuration ({type(error).__name__})"
+        raise InputError.at(str(path), what, "use REGION/agent.json from `secondsite render`") from None
 
 
 @define

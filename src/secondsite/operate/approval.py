@@ -28,15 +28,15 @@ def check_bound(world: World, journal: Journal, approved: str) -> None:
         journal.append(EntryKind.NOTE, "", {"approved": token, "bound": now})
         return
     differing = ", ".join(key for key in sorted({*known[-1], *now}) if known[-1].get(key) != now.get(key))
-    what = f"this is not what was approved: {differing} changed"
-    raise InputError.at(str(journal.path), what, f"use the same options, or approve the change: --approve {token}")
+    what = f"this differs from the approved plan: {differing} changed"
+    raise InputError.at(str(journal.path), what, f"use the same options, or approve the change with --approve {token}")
 
 
 def check_same(procedure: Procedure, journal: Journal) -> None:
     begun = journal.entries[0].data.get("procedure_hash")
     if begun != procedure_hash(procedure):
-        what = f"this journal is of another procedure ({journal.entries[0].data.get('procedure')})"
-        remedy = "resume with the same system file and strategy, or name a new journal"
+        what = f"this journal belongs to another procedure ({journal.entries[0].data.get('procedure')})"
+        remedy = "resume with the same system file and strategy, or give a new journal"
         raise InputError.at(str(journal.path), what, remedy)
 
 
@@ -44,8 +44,8 @@ def approve(journal: Journal, approved: str) -> None:
     planned = str(journal.entries[0].data["hash"])
     asked = {str(entry.data["asks"]) for entry in journal.entries if "asks" in entry.data}
     if approved not in {planned, *asked, *approvals(journal.entries)}:
-        what = f"the plan that runs is {planned}, not {approved}"
-        raise InputError.at("--approve", what, "see `status`, and approve that one")
+        what = f"the running plan is {planned}, not {approved}"
+        raise InputError.at("--approve", what, "check `status`, and approve that plan")
     journal.append(EntryKind.NOTE, "", {"approved": approved})
 
 

@@ -28,7 +28,7 @@ def make_room(path: Path, direction: str) -> None:
 
 
 def refuse_beside(path: Path, direction: str) -> None:
-    """Raises InputError while the other direction's operation is under way."""
+    """Raises InputError while the other direction's operation is in progress."""
     from secondsite.operate.journal import OperationEnd, end_of, read_journal
 
     if path.exists() and (entries := read_journal(path)) and end_of(entries) is OperationEnd.OPEN:
@@ -41,15 +41,13 @@ def refuse_ended(path: Path, direction: str) -> None:
 
     entries = read_journal(path) if path.exists() else []
     if not entries:
-        raise InputError.at(str(path), "there is no run to resume", f"begin one: secondsite {direction} run")
+        raise InputError.at(str(path), "no run to resume", f"start one with: secondsite {direction} run")
     end = end_of(entries)
     if end is OperationEnd.OPEN or (end is OperationEnd.DONE and unfenced(records(entries))):
         return
     when = datetime.fromtimestamp(entries[-1].wall, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     remedy = f"a new incident is a new operation: secondsite {direction} plan, then run"
-    raise InputError.at(
-        str(path), f"{operation_line(entries)} was {end} at {when}: there is nothing to go on with", remedy
-    )
+    raise InputError.at(str(path), f"{operation_line(entries)} was {end} at {when}: nothing to resume", remedy)
 
 
 def operation_line(entries: list[JournalEntry]) -> str:
@@ -62,5 +60,5 @@ def operation_line(entries: list[JournalEntry]) -> str:
 
 
 def _open(path: Path, entries: list[JournalEntry], direction: str) -> InputError:
-    remedy = f"go on with `secondsite {direction} resume`, or give it up with `secondsite {direction} abort`"
-    return InputError.at(str(path), f"{operation_line(entries)} is under way", remedy)
+    remedy = f"continue with `secondsite {direction} resume`, or give it up with `secondsite {direction} abort`"
+    return InputError.at(str(path), f"{operation_line(entries)} is in progress", remedy)

@@ -57,7 +57,7 @@ class PlaceFinding:
 
 @frozen
 class StepLeft:
-    """A step that a person has to do, as nothing reaches what it changes."""
+    """A step that a person has to do, as no configured access to what it changes."""
 
     procedure: str
     step: str
@@ -125,7 +125,9 @@ async def finding(about: str, ask: Callable[[], Awaitable[str]], remedy: str = "
         answer = Answer.NO if error.exit_code == _BAD_INPUT else Answer.UNKNOWN
         return PlaceFinding(about, answer, problem.what, remedy or problem.remedy)
     except TimeoutError:
-        return PlaceFinding(about, Answer.UNKNOWN, "no answer in time", remedy or "see that it is there and reachable")
+        return PlaceFinding(
+            about, Answer.UNKNOWN, "no answer in time", remedy or "check that it is running and reachable"
+        )
 
 
 _BAD_INPUT = 2
@@ -178,12 +180,14 @@ async def _services(world: LiveWorld, region: str) -> PlaceFinding:
     asked = await finding(about, ask)
     if lacking := list(dict.fromkeys(right for one in now.values() for right in one.lacking)):
         remedy = f"bind the role of {region}/rights/secondsite-failover.yaml, as `secondsite render` writes it"
-        return PlaceFinding(about, Answer.NO, f"our login may not {', '.join(lacking)}", remedy)
+        return PlaceFinding(about, Answer.NO, f"this login may not {', '.join(lacking)}", remedy)
     if missing := [name for name, one in now.items() if not one.there]:
-        return PlaceFinding(about, Answer.NO, f"{', '.join(missing)} is not deployed there", "deploy what is rendered")
+        return PlaceFinding(
+            about, Answer.NO, f"{', '.join(missing)} is not deployed there", "deploy the rendered files"
+        )
     if unheld := list(dict.fromkeys(owner for one in now.values() for owner in one.unheld)):
-        what = f"{', '.join(unheld)} puts replicas back and is not within reach"
-        return PlaceFinding(about, Answer.NO, what, "a failover stops there: pause it by hand then")
+        what = f"{', '.join(unheld)} restores replicas and cannot be reached"
+        return PlaceFinding(about, Answer.NO, what, "a failover will stop there; pause it by hand then")
     return asked
 
 
@@ -195,7 +199,7 @@ async def _entrance(dns: Dns, region: str) -> PlaceFinding:
 
 
 async def _record(dns: Dns, host: str) -> PlaceFinding:
-    """Who answers for it, whether we may change it, and whether somebody else does."""
+    """Who answers for it, whether this login may change it, and whether somebody else does."""
     owner = ""
 
     async def ask() -> str:
@@ -205,12 +209,12 @@ async def _record(dns: Dns, host: str) -> PlaceFinding:
         owner = await dns.owner()
         if why := await dns.may():
             raise RecordRefusedError.at("", why, "give its login the rights of docs/rights.md")
-        return f"we may change {host}; {shown}"
+        return f"this login may change {host}; {shown}"
 
     asked = await finding("dns", ask)
     if asked.answer is Answer.YES and owner:
-        what = f"{owner} keeps {host} and would put it back"
-        return PlaceFinding("dns", Answer.NO, what, "have it follow the region that serves, or leave the record alone")
+        what = f"{owner} keeps {host} and would revert it"
+        return PlaceFinding("dns", Answer.NO, what, "make it follow the serving region, or exclude this record")
     return asked
 
 
@@ -226,7 +230,7 @@ async def _store(name: str, place: PostgresPlace | RedisPlace) -> PlaceFinding:
                 await session.rows("select usesuper, pg_is_in_recovery() from pg_user where usename = current_user")
             )[0]
             if not superuser:
-                raise StoreRefusedError.at("", "our login is no superuser", "see docs/stores.md for what it needs")
+                raise StoreRefusedError.at("", "this login is not a superuser", "docs/stores.md lists what it needs")
             return f"logged in, it {'follows another' if follows else 'takes writes'}"
 
     return await finding(f"{region}: {store}", ask)
@@ -249,10 +253,12 @@ async def _path(path: WritePath) -> PlaceFinding:
     except InputError as error:
         return PlaceFinding(about, Answer.NO, error.problems[0].what, error.problems[0].remedy)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        return PlaceFinding(about, Answer.UNKNOWN, f"no answer ({type(error).__name__})", "see that clients get there")
+        return PlaceFinding(
+            about, Answer.UNKNOWN, f"no answer ({type(error).__name__})", "check that clients can reach it"
+        )
     if status in (http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN):
-        return PlaceFinding(about, Answer.NO, f"refuses what we send ({status})", "correct `operate: path: headers:`")
-    return PlaceFinding(about, Answer.YES, f"answers {status} to a GET; {path.method} is sent by a failover alone")
+        return PlaceFinding(about, Answer.NO, f"rejects this request ({status})", "correct `operate: path: headers:`")
+    return PlaceFinding(about, Answer.YES, f"answers {status} to a GET; only a failover sends {path.method}")
 
 
 async def _journal(deployment: Deployment, world: LiveWorld) -> PlaceFinding:
@@ -261,9 +267,9 @@ async def _journal(deployment: Deployment, world: LiveWorld) -> PlaceFinding:
     async def ask() -> str:
         async with world.streams(region) as door:
             await door.stream("secondsite-operations")
-            return f"lease and journal can be kept in {region}"
+            return f"lease and journal can be stored in {region}"
 
-    return await finding("journal", ask, "until it answers only this machine's journal is written")
+    return await finding("journal", ask, "until it answers, the journal is written on this machine only")
 
 
 async def _secrets(places: SecretPlaces, region: str) -> PlaceFinding:
@@ -293,9 +299,9 @@ def _watch(watch: WatchPolicy | None) -> Iterator[PlaceFinding]:
     quorum = watch.quorum or len(observers) // 2 + 1
     decide, ask = ", ".join(watch.decide) or "nothing", ", ".join(f for f in watch.ask if f not in watch.decide)
     what = f"decides {decide} after {watch.window_s:g} s by {quorum} of {len(observers)}: {', '.join(observers)}"
-    again = f"asks about {ask or 'nothing'}; a second failover within {watch.block_s:g} s needs a person"
+    again = f"asks for approval of {ask or 'nothing'}; a second failover within {watch.block_s:g} s needs approval"
     enough = len(observers) >= _FEWEST_OBSERVERS
-    remedy = "" if enough else "name three observers or more, one of them outside of both regions"
+    remedy = "" if enough else "configure at least three observers, one of them outside both regions"
     yield PlaceFinding("watch", Answer.YES if enough else Answer.NO, f"{what}; {again}", remedy)
     if watch.approvers:
         yield _followed("watch: approvers", lambda: str(path_of(watch.approvers, "operate.watch.approvers").stat()))
@@ -314,7 +320,7 @@ def _followed(about: str, follow: Callable[[], str]) -> PlaceFinding:
     except SecondsiteError as error:
         return PlaceFinding(about, Answer.NO, error.problems[0].what, error.problems[0].remedy)
     except OSError as error:
-        return PlaceFinding(about, Answer.NO, f"cannot be read: {error.strerror}", "name a file that you may read")
+        return PlaceFinding(about, Answer.NO, f"cannot be read: {error.strerror}", "give a readable file")
     return PlaceFinding(about, Answer.YES, "is set")
 
 

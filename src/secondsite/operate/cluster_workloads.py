@@ -88,7 +88,7 @@ class ClusterWorkloads:
     async def _swapped(self, cluster: Cluster, region: str, service: Service, replicas: int, *, dry_run: bool) -> None:
         state = await self._state_of(cluster, region, service, await self._autoscalers(cluster, [service]))
         if state is None:
-            remedy = "deploy it there, or correct its name and namespace"
+            remedy = "deploy it there, or fix its name and namespace"
             raise MachineError.at(cluster.shown, f"there is no {_named(service)}", remedy)
         for one in state.controllers:
             await hold(cluster, one, dry_run=dry_run)

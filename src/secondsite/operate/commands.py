@@ -53,8 +53,8 @@ async def _run(command: str, step: Step, region: str) -> None:
         raise
     if process.returncode:
         output_tail = output.decode("utf-8", "replace").strip()[-_TAIL:]
-        what = f"the command for {step.id} ended with {process.returncode}: {output_tail or 'it said nothing'}"
-        raise failed(what, "fix the cause, then resume: the command runs again")
+        what = f"the command for {step.id} ended with {process.returncode}: {output_tail or 'no output'}"
+        raise failed(what, "fix the cause, then resume; the command runs again")
 
 
 async def _started(command: str, step: Step, region: str) -> Process:

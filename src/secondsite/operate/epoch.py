@@ -74,7 +74,11 @@ class Epoch:
     def summary(self) -> str:
         """Who serves, in a few words."""
         regions = sorted({region for serving_regions in self.serving.values() for region in serving_regions})
-        return f"{' and '.join(regions)} serve{'s' if len(regions) == 1 else ''}" if regions else "nobody takes writes"
+        return (
+            f"{' and '.join(regions)} serve{'s' if len(regions) == 1 else ''}"
+            if regions
+            else "no region accepts writes"
+        )
 
 
 @frozen
@@ -91,7 +95,7 @@ class ServiceStop:
 
     def __str__(self) -> str:
         rate = "" if self.writes_per_s is None else f" {self.writes_per_s:.0f} writes a second"
-        return f"{self.region} takes{rate or ' writes'}: this stops them ({', '.join(self.streams)})"
+        return f"{self.region} takes{rate or ' writes'}; this step stops them ({', '.join(self.streams)})"
 
 
 def single_writer(context: Context) -> tuple[StreamFamily, ...]:
@@ -212,15 +216,15 @@ def _changed_before(context: Context, family: StreamFamily, target: str, begun: 
     name, serving = family.name, now.serving.get(family.name, ())
     fenced = any(facts.get("state") == FENCED and facts.get("region") == target for facts in context.facts.values())
     if target in serving and (fenced or target not in begun.serving.get(name, ())):
-        return f"{target} serves {name} now, which this operation has not promoted"
+        return f"{target} serves {name} now, but this operation did not promote it"
     for placement in family.others(target):
         key = f"{placement.region}/{name}"
         if placement.region in now.silent or placement.region in begun.silent or key not in now.made:
             continue
         if begun.made.get(key) != now.made[key]:
-            return f"{name} in {placement.region} was made anew"
+            return f"{name} in {placement.region} was recreated"
         if begun.parted.get(key) != now.parted.get(key):
-            return f"{name} in {placement.region} was promoted anew"
+            return f"{name} in {placement.region} was promoted again"
     return ""
 
 
@@ -230,7 +234,7 @@ def _changed_after(family: StreamFamily, target: str, facts: Facts, now: Epoch) 
     if ours is None or target in now.silent or key not in now.made:
         return ""
     if target not in now.serving.get(name, ()):
-        return f"{target} does not serve {name} any more, which this operation promoted there"
+        return f"{target} no longer serves {name}, which this operation promoted there"
     if now.parted.get(key) not in (None, str(ours.get("diverged"))):
-        return f"{name} in {target} was promoted anew"
+        return f"{name} in {target} was promoted again"
     return ""

@@ -1,7 +1,7 @@
 """Carries a Procedure out, step after step as its graph allows, so that it may be interrupted at any instant.
 
 Each step's intent is on disk before it begins and its outcome after it ended; a step without an outcome is begun
-again, and every executor is made to be. A step that fails or waits for somebody holds up what comes after it and
+again, and every executor is made to be. A step that fails or waits for a person holds up what comes after it and
 nothing else. While a region is unfenced, it is tried again and again to fence it.
 
 What an approval was given for is looked at again: before a step that cannot be undone, that nobody else changed the
@@ -107,7 +107,7 @@ class OperationOutcome:
 
     @property
     def failed(self) -> bool:
-        """Whether something went wrong, rather than waits for somebody."""
+        """Whether something went wrong, rather than waits for a person."""
         return any(record.state is StepState.FAILED for record in self.steps.values())
 
 
@@ -142,7 +142,11 @@ def _of_ours(error: Exception) -> Problem:
     """An error that nobody foresaw, with where it came from."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     what = f"{type(error).__name__}: {error} (in {Path(frame.filename).name}, line {frame.lineno})"
-    return Problem(Place(""), what, "this is a defect of secondsite: report it; what was done is kept, resume goes on")
+    return Problem(
+        Place(""),
+        what,
+        "this is a bug in secondsite: please report it; completed steps are kept, and `resume` continues",
+    )
 
 
 class _Run:
@@ -208,7 +212,7 @@ class _Run:
         if not stuck or not await may_undo(context, known):
             return
         for step in done_anew(context):
-            self._journal.append(EntryKind.NOTE, step.id, {UNDONE: f"it was taken back, as {stuck} failed"})
+            self._journal.append(EntryKind.NOTE, step.id, {UNDONE: f"it was undone, as {stuck} failed"})
             del self._facts[step.id]
         opened = await undo_fence(context)
         self._journal.append(EntryKind.NOTE, "", {"opened": list(opened)})
@@ -248,9 +252,9 @@ class _Run:
             self._ended(step, StepState.FAILED, began, {}, error.problems[0])
         except TimeoutError:
             last = self._retried.get(step.id)
-            what = f"it did not end, or get any further, within its limit of {limit_s:g} s"
+            what = f"no progress within its time limit of {limit_s:g} s"
             what += f"; last: {last}" if last else ""
-            problem = Problem(Place(""), what, f"see to it that: {step.check}; then resume")
+            problem = Problem(Place(""), what, f"make sure that: {step.check}; then resume")
             self._ended(step, StepState.FAILED, began, {}, problem)
         except Exception as error:
             self._ended(step, StepState.FAILED, began, {}, _of_ours(error))
@@ -281,8 +285,8 @@ class _Run:
             return
         if not is_approved(self._journal.entries):
             planned = self._journal.entries[0].data["hash"]
-            what = f"this cannot be undone and nobody approved it: {step.title}"
-            raise WaitingError.at("", what, f"look at the plan, then resume with --approve {planned}")
+            what = f"this step cannot be undone and is not approved: {step.title}"
+            raise WaitingError.at("", what, f"review the plan, then resume with --approve {planned}")
         await self._look_again(step)
 
     async def _look_again(self, step: Step) -> None:
@@ -294,8 +298,8 @@ class _Run:
         changed = changed_since(context, Epoch.of(begun), await read_epoch(context))
         if changed:
             verb = verb_of(self._procedure)
-            remedy = f"somebody else acted: leave this operation (secondsite {verb} abort), and plan again"
-            raise MachineError.at("", f"nothing was done, as {changed}", remedy)
+            remedy = f"somebody else acted: stop this operation (secondsite {verb} abort), then plan again"
+            raise MachineError.at("", f"nothing was changed, as {changed}", remedy)
 
     async def _stopping(self, step: Step, region: str) -> None:
         """Raises WaitingError where this stop is not what was approved."""
@@ -315,7 +319,7 @@ class _Run:
         if not planned:
             self._journal.append(EntryKind.NOTE, step.id, {"asks": token})
         raise WaitingError.at(
-            "", f"{measured_sides}, and nobody approved it", f"if that is meant, resume with --approve {token}"
+            "", f"{measured_sides}, and this is not approved", f"if that is intended, resume with --approve {token}"
         )
 
     async def _can_follow(self, step: Step, stop: ServiceStop) -> None:
@@ -325,14 +329,14 @@ class _Run:
                 continue
             waits = [other for other in self._procedure.leading_to(one.id) if other.id not in self._facts]
             if any(needs_approval(other) for other in waits) and not is_approved(self._journal.entries):
-                what = f"{stop.region} is not stopped before what follows is approved"
+                what = f"{stop.region} is not stopped until the following steps are approved"
                 raise WaitingError.at("", what, f"resume with --approve {self._journal.entries[0].data['hash']}")
             if any(other.verb is Verb.RESTORE_QUORUM for other in waits):
                 return  # whether it can be promoted shows once there is a quorum again
             prospect = await self._options.executors[one.verb].look(self._context(step), one)
             for guard in prospect.guards:
                 if guard.absolute or guard.id not in self._allowed:
-                    what = f"{stop.region} is not stopped, as {one.id} cannot follow: {guard.what}"
+                    what = f"{stop.region} is not stopped, as {one.id} could not run after it: {guard.what}"
                     raise MachineError.at("", what, guard.remedy)
 
     def _ended(self, step: Step, state: StepState, began: float, facts: Facts, problem: Problem | None) -> None:
@@ -386,7 +390,7 @@ class _Run:
             if step.id in known and known[step.id].state is not StepState.DONE
         ]
         if without_writer:
-            what = f"NOBODY TAKES WRITES of {', '.join(without_writer)} now"
+            what = f"NO REGION ACCEPTS WRITES of {', '.join(without_writer)} now"
             problems.insert(
                 0, Problem(Place(self._procedure.name), what, "fix what is listed below and resume, or abort")
             )

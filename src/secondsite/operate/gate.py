@@ -132,7 +132,7 @@ class Gate:
             write_gate_file(self.file, self._subjects, is_open=wanted)
             self._took.clear()
         if wanted != is_open:
-            self.report(f"{self.region} {'takes writes' if wanted else 'takes no writes: ' + self._why()}")
+            self.report(f"{self.region} {'takes writes' if wanted else 'accepts no writes: ' + self._why()}")
         for server in sorted(await self._kept(streams, servers) - self._took):
             await servers.reload(server)
             self._took.add(server)
@@ -142,8 +142,8 @@ class Gate:
     def _state(self) -> GateState:
         state = gate_state(self.file)
         if state is GateState.UNKNOWN:
-            what = "its format is not this release's, so it is read as shut and written anew"
-            self.report(f"{self.file}: {what}; roll the servers' configuration and their gates out together")
+            what = "its format is from another release, so it is treated as closed and rewritten"
+            self.report(f"{self.file}: {what}; roll out the servers' configuration and their gates together")
         return state
 
     def _denies(self) -> bool:
@@ -189,8 +189,8 @@ def gate_of(
     held = None
     if config.lease is not None:
         if not keeper:
-            what = "`writers: one` is kept by whoever starts the server"
-            raise InputError.at("gate", what, "give --server COMMAND, and run it in the place of the server")
+            what = "`writers: one` is enforced by the process that starts the server"
+            raise InputError.at("gate", what, "give --server COMMAND, and run the gate in place of the server")
         terms = LeaseTerms(config.lease.seconds)
         lease = WriterLease(config.region, keeper, terms, config.lease.config, now_s)
         held = GateLease(lease, config.lease.prefix, KernelTimer())
@@ -237,8 +237,8 @@ def _check_gate(text: str, file: str, subjects: tuple[str, ...]) -> None:
     """Read back by NATS's grammar, it denies exactly these."""
     denied = parse_conf(text, file).values.get(SHUT)
     if tuple(denied if isinstance(denied, list | tuple) else ()) != subjects:
-        what = "the gate would not deny what it has to"
-        raise InputError.at(file, what, f"look at the subjects of the streams: {', '.join(subjects)}")
+        what = "the gate would not deny all it must"
+        raise InputError.at(file, what, f"check the subjects of the streams: {', '.join(subjects)}")
 
 
 async def _look(streams: StreamApi, stream: GuardedStream, answer_s: float) -> GateView:

@@ -76,8 +76,8 @@ def read_gate(path: Path) -> GateConfig:
             raise ValueError("copies")  # noqa: TRY301 # as above
         return config  # noqa: TRY300 # as above
     except (OSError, ValueError, KeyError, TypeError) as error:
-        what = f"this is no gate's configuration ({type(error).__name__})"
-        raise InputError.at(str(path), what, "take REGION/gate/gate.json of `secondsite render`") from None
+        what = f"not a gate configuration ({type(error).__name__})"
+        raise InputError.at(str(path), what, "use REGION/gate/gate.json from `secondsite render`") from None
 
 
 def watched(deployment: Deployment, region: str) -> tuple[GuardedStream, ...]:

@@ -82,7 +82,7 @@ def _reason(status: int) -> str:
     if status == http.HTTPStatus.ACCEPTED:
         return "queued, not stored"
     phrase = http.HTTPStatus(status).phrase if status in set(http.HTTPStatus) else ""
-    return f"{phrase}, which acknowledges nothing here" if status == _STORED else phrase
+    return f"{phrase}, which is not an acknowledgement here" if status == _STORED else phrase
 
 
 def _number(value: object) -> int:

@@ -30,7 +30,7 @@ Data = Mapping[str, Any]
 FENCED, UNFENCED = "fenced", "unfenced"
 FENCED_ON_RETURN, SERVES_AGAIN = "fenced-on-return", "serves-again"
 ABORTED, UNDONE = "aborted", "undone"
-_DO_AGAIN = "correct that, then resume: this is done again"
+_DO_AGAIN = "fix that, then resume; this step runs again"
 _FIRST = "0" * 64
 
 
@@ -126,7 +126,7 @@ class Journal:
             with suppress(OSError):
                 os.ftruncate(self._descriptor, whole)
             what = f"the journal cannot be written ({error.strerror})"
-            raise MachineError.at(str(self.path), what, "free the disk, then resume") from None
+            raise MachineError.at(str(self.path), what, "free disk space, then resume") from None
 
     def _read(self) -> None:
         content = self.path.read_bytes()
@@ -149,7 +149,7 @@ def write_copy(path: Path, plain: Sequence[Mapping[str, Any]]) -> None:
     descriptor = _open(path)
     try:
         if os.fstat(descriptor).st_size:
-            raise MachineError.at(str(path), "there is a journal here already", "go on with that one")
+            raise MachineError.at(str(path), "a journal exists here already", "continue with that one")
         _write_all(descriptor, _lines(plain))
         os.fsync(descriptor)
     finally:
@@ -165,8 +165,8 @@ def read_journal(path: Path) -> list[JournalEntry]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        what = f"there is no journal ({error.strerror})"
-        raise InputError.at(str(path), what, "name it with --journal, or start with `run`") from None
+        what = f"no journal ({error.strerror})"
+        raise InputError.at(str(path), what, "give it with --journal, or start with `run`") from None
     return _parse(content[: content.rfind(b"\n") + 1], path)
 
 
@@ -230,7 +230,7 @@ def archive(journal: Journal) -> Path:
         _sync_folder(journal.path.parent)
     except OSError as error:
         what = f"the journal of the last operation cannot be archived ({error.strerror})"
-        raise MachineError.at(str(target), what, "make room there, or move it away yourself") from None
+        raise MachineError.at(str(target), what, "free space there, or move it away") from None
     return target
 
 
@@ -245,16 +245,16 @@ def _open(path: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         what = f"the journal cannot be opened ({error.strerror})"
-        raise MachineError.at(str(path), what, "name a place that you may write to: --journal PATH") from None
+        raise MachineError.at(str(path), what, "give a writable path with --journal") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        what = "another controller holds this journal"
-        raise MachineError.at(str(path), what, "let it finish or stop it; `status` shows how far it is") from None
+        what = "another controller is using this journal"
+        raise MachineError.at(str(path), what, "let it finish or stop it; `status` shows its progress") from None
     if not _is_at(path, descriptor):
         os.close(descriptor)
-        raise MachineError.at(str(path), "another controller archived this journal just now", "look at `status`")
+        raise MachineError.at(str(path), "another controller has just archived this journal", "look at `status`")
     _sync_folder(path.parent)
     return descriptor
 
@@ -339,5 +339,5 @@ def _check_data(kind: EntryKind, data: object) -> None:
 
 
 def _broken(path: Path, number: int) -> InputError:
-    what = "this entry does not follow from the one before it: the journal was changed"
-    return InputError.at(f"{path}:{number}", what, "go on by hand from `plan`, with a new journal")
+    what = "this entry does not match the one before it: the journal was modified"
+    return InputError.at(f"{path}:{number}", what, "start again from `plan` with a new journal")

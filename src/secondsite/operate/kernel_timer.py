@@ -45,11 +45,13 @@ def now_s() -> float:
 
 def _no_timer() -> ctypes.c_void_p:
     if os.getpid() == 1:
-        raise MachineError.at("gate", "the first process of a container is never ended so", "start it as a child")
+        raise MachineError.at(
+            "gate", "the first process of a container cannot be ended this way", "start it as a child"
+        )
     timer = ctypes.c_void_p()
     event = _SignalEvent(None, signal.SIGKILL, _SIGEV_SIGNAL, b"")
     if _libc().timer_create(_CLOCK_BOOTTIME, ctypes.byref(event), ctypes.byref(timer)) != 0:
-        what = f"no timer is to be had of this kernel ({os.strerror(ctypes.get_errno())})"
+        what = f"this kernel offers no timer ({os.strerror(ctypes.get_errno())})"
         raise MachineError.at("gate", what, "run it on Linux, or set `writers: available`")
     return timer
 

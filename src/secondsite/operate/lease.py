@@ -108,7 +108,7 @@ class Lease:
                 async with asyncio.timeout(self.ttl_s), self._lock:
                     await self._append(self._record(released=True))
         except (MachineError, TimeoutError):
-            self.report(f"{self.region}: the lease could not be given back; it ends by itself after {self.ttl_s:g} s")
+            self.report(f"{self.region}: the lease could not be released; it expires after {self.ttl_s:g} s")
         finally:
             await self._stack.aclose()
 
@@ -163,7 +163,7 @@ class Lease:
                 return
 
     def _common(self, copied: list[JournalEntry]) -> int:
-        """How much of this journal is there already. Raises where it is not this one that goes on."""
+        """How much of this journal exists already. Raises where it is not this one that goes on."""
         own, verb = self.journal.entries, self.journal.path.stem
         if not copied:
             return 0
@@ -172,13 +172,13 @@ class Lease:
         if not own or own[0].hash != copied[0].hash:
             if end_of(copied) is not OperationEnd.OPEN:
                 return 0
-            what = f"{name}, begun by {plan.get('who') or 'somebody'} on {plan.get('host')}, is under way"
-            remedy = f"go on with it there, or here: `resume` without {self.journal.path} fetches its journal"
+            what = f"{name}, begun by {plan.get('who') or 'somebody'} on {plan.get('host')}, is in progress"
+            remedy = f"resume it there, or here: `resume` without {self.journal.path} fetches its journal"
             raise HeldElsewhereError.at(self.region, what, remedy)
         shared = sum(1 for ours, theirs in zip(own, copied, strict=False) if ours.hash == theirs.hash)
         if shared < len(copied):
-            what = f"{name} went on elsewhere: this journal lacks {len(copied) - shared} of its entries"
-            remedy = f"move {self.journal.path} away; `resume` then fetches it as it is now ({verb})"
+            what = f"{name} continued elsewhere: this journal lacks {len(copied) - shared} of its entries"
+            remedy = f"move {self.journal.path} away; `resume` then fetches the current one ({verb})"
             raise HeldElsewhereError.at(self.region, what, remedy)
         return shared
 
@@ -190,7 +190,7 @@ class Lease:
         if answer.code in WRONG_LAST_SEQUENCE:
             await self._after_another(self._door, record)
         elif answer.code:
-            raise MachineError.at(self.region, f"refused: {answer.why} ({answer.code})", "look at the stream")
+            raise MachineError.at(self.region, f"refused: {answer.why} ({answer.code})", "check the stream")
         else:
             self._last = answer.sequence
 
@@ -200,8 +200,8 @@ class Lease:
         last = state.last_seq if state else 0
         newest, _ = await newest_record(door, last)
         if newest is None or newest.holder != self._holder:
-            holder = newest.summary() if newest else "somebody wrote to the shared journal"
-            raise HeldElsewhereError.at(self.region, holder, "nothing more is done here; see `status` over there")
+            holder = newest.summary() if newest else "another controller wrote to the shared journal"
+            raise HeldElsewhereError.at(self.region, holder, "nothing more is done here; check `status` there")
         self._last = last
         if newest != record:
             await self._append(record)
@@ -229,7 +229,7 @@ class Lease:
 
 
 async def made(door: StreamsDoor, config: Mapping[str, Any]) -> None:
-    """The stream, where it is not there yet."""
+    """The stream, where it is missing yet."""
     if await door.stream(STREAM) is None:
         await door.create(config)
 
@@ -274,7 +274,7 @@ async def free_at(door: StreamsDoor, region: str, holder: str, ttl_s: float) -> 
         return last
     age_s = (instant(state.answered_at) - instant(at)).total_seconds()
     if age_s < ttl_s:
-        remedy = f"let it finish or stop it; it counts as gone after {ttl_s:g} s of silence"
+        remedy = f"let it finish or stop it; it counts as stopped after {ttl_s:g} s without a sign of life"
         raise HeldElsewhereError.at(region, f"{record.summary()}; heard {age_s:.0f} s ago", remedy)
     return last
 

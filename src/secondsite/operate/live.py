@@ -52,7 +52,7 @@ class RealClock:
 
 @frozen
 class NoManualSteps:
-    """No hands: what no door can do waits for somebody."""
+    """No hands: what no door can do waits for a person."""
 
     async def carry_out(self, _step: Step, /) -> str | None:
         return None
@@ -120,7 +120,7 @@ class LiveWorld:
         wrong = mismatch(region, self.identities, jetstream.connection.server)
         if wrong:
             what = f"{jetstream.shown} is not {region}: {wrong}"
-            remedy = f"give the servers of each region under its own name: {option} {region}=URL"
+            remedy = f"give the servers of each region with {option} {region}=URL"
             raise RejectedError.at(option, what, remedy)
 
 

@@ -79,10 +79,10 @@ def read_observer(path: Path) -> ObserverConfig:
     except OSError as error:
         raise InputError.at(str(path), f"cannot be read ({error.strerror})", _REMEDY) from None
     except MisfitError as error:
-        raise InputError.at(str(path), f"this is no observer's configuration: {error}", _REMEDY) from None
+        raise InputError.at(str(path), f"not an observer configuration: {error}", _REMEDY) from None
     if not (config.name and config.regions and config.every_s > 0 and config.timeout_s > 0):
         raise InputError.at(str(path), "a name, regions, or a time above 0 is missing", _REMEDY)
     return config
 
 
-_REMEDY = "write it as docs/watch.md shows"
+_REMEDY = "docs/watch.md shows its format"

@@ -160,7 +160,7 @@ def _at_home_already(context: Context, epoch: Epoch) -> tuple[Guard, ...]:
     if not epoch.serving or any(regions != (context.home,) for regions in epoch.serving.values()):
         return ()
     what = f"{context.home} serves already: there is nothing to fail back"
-    return (Guard("serves-already", what, "fail over first, or name the right regions", absolute=True),)
+    return (Guard("serves-already", what, "fail over first, or check the regions", absolute=True),)
 
 
 async def _look(context: Context, step: Step) -> Prospect:
@@ -172,7 +172,7 @@ async def _look(context: Context, step: Step) -> Prospect:
         problem = error.problems[0]
         what = f"{problem.place}: {problem.what}" if str(problem.place) else problem.what
         if isinstance(error, (RejectedError, ClusterRefusedError)):
-            what = f"{what}; that is no lost region"
+            what = f"{what}, so the region is not lost"
             return Prospect(guards=(Guard("refused-us", what, problem.remedy, absolute=True),))
         prospect = Prospect(guards=(Guard("cannot-look", what, problem.remedy),))
     return evolve(prospect, guards=tuple(dict.fromkeys(prospect.guards)))
@@ -184,8 +184,8 @@ def check_plan(plan: Plan, approved: str) -> None:
         raise InputError(plan.refusals)
     if approved and approved != plan.hash:
         verb = verb_of(plan.procedure)
-        what = f"what would be done now ({plan.hash}) is not what was approved ({approved})"
-        raise InputError.at("--approve", what, f"look at the plan again: secondsite {verb} plan, with the same options")
+        what = f"what would be done now ({plan.hash}) differs from what was approved ({approved})"
+        raise InputError.at("--approve", what, f"review the plan again: secondsite {verb} plan, with the same options")
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

@@ -85,7 +85,7 @@ async def copy_positions(origin: StreamsDoor, door: StreamsDoor, family: str, st
 
 
 async def make_positions(door: StreamsDoor, replicas: int, cluster: str) -> None:
-    """The stream that holds them, where it is not there yet. ``cluster`` places it in a super-cluster."""
+    """The stream that holds them, where it is missing yet. ``cluster`` places it in a super-cluster."""
     if await door.stream(STREAM) is not None:
         return
     config: dict[str, Any] = {

@@ -60,14 +60,14 @@ def owned_guard(reconcilers: tuple[Reconciler, ...], what: str) -> tuple[Guard, 
     if not reconcilers:
         return ()
     what_for = f"{', '.join(map(shown, reconcilers))} puts back {what}"
-    remedy = "pause it by the commands that the runbook has for this step, then --allow reconciled"
+    remedy = "pause it with the runbook's commands for this step, then give --allow reconciled"
     return (Guard("reconciled", what_for, remedy),)
 
 
 def pausing(reconcilers: Iterable[Reconciler]) -> Iterator[str]:
     for one in reconcilers:
         if patch := _PAUSES.get(one.kind):
-            yield f"{_patched(one, patch)}  # it would put back what follows"
+            yield f"{_patched(one, patch)}  # otherwise it reverts the next commands"
 
 
 def replicas_pinned(reconcilers: Iterable[Reconciler], replicas: int) -> Iterator[str]:

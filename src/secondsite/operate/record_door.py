@@ -54,7 +54,7 @@ class RecordDoorway:
         entrance = self.entrances.get(region)
         if entrance is None:
             remedy = f"write `address` under {region} in `operate: places:`"
-            raise InputError.at(_PLACE, f"it is not known where clients enter {region}", remedy)
+            raise InputError.at(_PLACE, f"the address at which clients enter {region} is unknown", remedy)
         if entrance.at:
             return (entrance.at.rstrip("."),)
         namespace, _, name = entrance.service.partition("/")
@@ -62,7 +62,7 @@ class RecordDoorway:
             given = await cluster.entrance(namespace, name)
         if not given:
             what = f"Service {entrance.service} of {region} has no address"
-            raise InputError.at(_PLACE, what, "see its load balancer")
+            raise InputError.at(_PLACE, what, "check its load balancer")
         return tuple(sorted(each.rstrip(".") for each in given))
 
     async def change(self, addresses: tuple[str, ...]) -> None:

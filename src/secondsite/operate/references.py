@@ -25,12 +25,12 @@ def followed(reference: str, place: str) -> str:
     if kind == "env":
         value = os.environ.get(name)
         if not value:
-            raise InputError.at(place, f"{reference} is not set", "set it where this runs")
+            raise InputError.at(place, f"{reference} is not set", "set it in this environment")
         return value
     try:
         return path_of(reference, place).read_text("utf-8").strip()
     except (OSError, ValueError):
-        raise InputError.at(place, f"{reference} cannot be read", "name a file that you may read") from None
+        raise InputError.at(place, f"{reference} cannot be read", "give a readable file") from None
 
 
 def path_of(reference: str, place: str) -> Path:

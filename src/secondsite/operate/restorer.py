@@ -36,7 +36,7 @@ class BackupRestorer:
     @property
     def moment(self) -> str:
         at = self.asked.at.isoformat() if self.asked.at else ""
-        return self.asked.at_sequence or at or self.asked.backup or "the newest moment"
+        return self.asked.at_sequence or at or self.asked.backup or "the latest point in time"
 
     async def restore(
         self, region: str, streams: tuple[str, ...], *, at_sequence: str | None = None, overwrite: bool = False

@@ -45,7 +45,7 @@ def secret_places(deployment: Deployment) -> SecretPlaces | None:
 def _cluster(access: KubeAccess, region: str, uid: str) -> KubeSecrets:
     where = f"operate.places.{region}.kube"
     if not access.context:
-        raise InputError.at(where, "names no context", "write context: NAME, as kubectl has it")
+        raise InputError.at(where, "names no context", "write context: NAME, as in kubectl")
     kubeconfig = path_of(access.kubeconfig, f"{where}.kubeconfig") if access.kubeconfig else None
     return KubeSecrets(access.context, kubeconfig, uid)
 
@@ -61,12 +61,12 @@ def _source(kind: SecretSource, deployment: Deployment, regions: dict[str, KubeS
     home = deployment.primary.region.name
     if home not in regions:
         what = f"takes {home}'s cluster as the reference, and nobody said which that is"
-        raise InputError.at(_WHERE, what, f"name it: operate.places.{home}.kube")
+        raise InputError.at(_WHERE, what, f"configure operate.places.{home}.kube")
     return regions[home]
 
 
 def _environment(name: str) -> str:
     value = os.environ.get(name, "")
     if not value:
-        raise InputError.at(_WHERE, f"env:{name} is not set", "set it where this runs")
+        raise InputError.at(_WHERE, f"env:{name} is not set", "set it in this environment")
     return value

@@ -66,6 +66,8 @@ def new_folder(parent: Path, name: str) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise MachineError.at(str(folder), f"cannot be made: {error.strerror}", "free the disk, resume") from None
+            raise MachineError.at(
+                str(folder), f"cannot be made: {error.strerror}", "free disk space, then resume"
+            ) from None
         return folder
     raise AssertionError(name)

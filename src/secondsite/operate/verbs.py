@@ -33,10 +33,10 @@ from secondsite.operate.world import Workloads, World
 
 _NO_PATH = Guard(
     "no-client-path",
-    "the URL that clients write to is not known",
-    "give --path-url, or --allow no-client-path to look by hand",
+    "the URL that clients write to is unknown",
+    "give --path-url, or check by hand with --allow no-client-path",
 )
-_NO_BACKUP = Guard("no-backup", "the backup store is not known", "give --from URL", absolute=True)
+_NO_BACKUP = Guard("no-backup", "the backup store is unknown", "give --from URL", absolute=True)
 
 
 def _services(world: World, region: str) -> Workloads | None:
@@ -81,10 +81,10 @@ _NEEDED: Mapping[Verb, str] = {
     Verb.START_SERVICES: "no `kube` under `operate: places:`",
     Verb.SCALE_SERVICES: "no `kube` under `operate: places:`",
     Verb.PROMOTE_STORES: "no login of its databases under `operate: places:`",
-    Verb.VERIFY_SECRETS: "nothing compares secrets: `operate: secrets:`",
-    Verb.CHANGE_TRAFFIC: "nobody may change the record: `operate: dns:`",
-    Verb.VERIFY_PATH: "how a client writes is not known: `operate: path:`",
-    Verb.RESTORE_STREAMS: "the backup store is not known: --from URL",
+    Verb.VERIFY_SECRETS: "secrets cannot be compared: no `operate: secrets:`",
+    Verb.CHANGE_TRAFFIC: "the record cannot be changed: no `operate: dns:`",
+    Verb.VERIFY_PATH: "the request of a client is unknown: no `operate: path:`",
+    Verb.RESTORE_STREAMS: "the backup store is unknown: --from URL",
 }
 
 
@@ -98,7 +98,7 @@ def left_by_hand(world: World, procedure: Procedure, away: str) -> tuple[tuple[S
         if isinstance(action, IfAny):
             action = action.action if step.targets else action
         if isinstance(action, (ByHand, Refused, ChangedByHand)):
-            steps.append((step, _NEEDED.get(step.verb, "nothing reaches what it changes")))
+            steps.append((step, _NEEDED.get(step.verb, "no configured access to what it changes")))
     return tuple(steps)
 
 

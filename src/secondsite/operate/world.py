@@ -135,11 +135,11 @@ class Dns(Protocol):
         ...
 
     async def owner(self) -> str:
-        """What keeps the record and would put it back; empty where nothing does."""
+        """What keeps the record and would revert it; empty where nothing does."""
         ...
 
     async def may(self) -> str:
-        """Why we may not change it; empty where nothing speaks against it."""
+        """Why no permission to change it; empty where nothing speaks against it."""
         ...
 
 
@@ -259,7 +259,7 @@ class Stores(Protocol):
 
 class Restorer(Protocol):
     async def restore(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
-        """Bring streams back from the newest backup; by stream, "" or why it failed. What is there already is done."""
+        """Bring streams back from the newest backup; by stream, "" or why it failed. What exists already is done."""
         ...
 
 

@@ -72,13 +72,13 @@ class AwsSecrets:
                 return None
             if code in _SILENT:
                 raise MachineError.at(self.shown, f"answers {code} for {name}", "ask again") from None
-            remedy = "we need secretsmanager:GetSecretValue on it, and kms:Decrypt on its key"
+            remedy = "grant secretsmanager:GetSecretValue on it, and kms:Decrypt on its key"
             raise SecretsRefusedError.at(self.shown, f"refuses {name} ({code})", remedy) from None
         except NoCredentialsError:
-            what = "there are no credentials"
+            what = "no credentials"
             raise SecretsRefusedError.at(self.shown, what, "set AWS_PROFILE, or log in") from None
         except BotoCoreError as error:
             what = f"does not answer ({type(error).__name__})"
-            raise MachineError.at(self.shown, what, "see that it is reachable from here") from None
+            raise MachineError.at(self.shown, what, "check that it is reachable from here") from None
         binary = answer.get("SecretBinary")
         return {WHOLE: binary} if binary is not None else fields_of(str(answer.get("SecretString", "")))

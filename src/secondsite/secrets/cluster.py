@@ -84,9 +84,13 @@ class KubeSecrets:
                 return
             if time.monotonic() > end:
                 names = ", ".join(sorted(one.name for one in waiting))
-                why = "; ".join(filter(None, (_reason(now[one.name]) for one in waiting))) or "nobody acted on it"
+                why = (
+                    "; ".join(filter(None, (_reason(now[one.name]) for one in waiting))) or "no controller acted on it"
+                )
                 what = f"{names} was not refreshed within {within_s:g} s: {why}"
-                raise MachineError.at(self.shown, what, "see that External Secrets runs there, and what its log says")
+                raise MachineError.at(
+                    self.shown, what, "check that External Secrets is running there, and check its log"
+                )
             await asyncio.sleep(_LOOK_S)
 
     async def _values(self, client: httpx2.AsyncClient, entry: SecretEntry) -> Values | None:
@@ -117,7 +121,7 @@ class KubeSecrets:
         path = f"{resource['path']}/{name}"
         answer = await self._asked(client.patch(path, content=json.dumps(patch), headers=_MERGE))
         if answer.status_code != 200:
-            remedy = "we need `patch` on externalsecrets in its namespace"
+            remedy = "grant `patch` on externalsecrets in its namespace"
             raise SecretsRefusedError.at(self.shown, f"refuses to refresh {name} ({answer.status_code})", remedy)
 
     async def _get(self, client: httpx2.AsyncClient, path: str) -> Json | None:
@@ -126,7 +130,7 @@ class KubeSecrets:
             return None
         if answer.status_code in _REFUSALS:
             kind = path.rsplit("/", 2)[-2] if path.startswith("/api/v1") else path.rsplit("/", 1)[-1]
-            remedy = f"we need `get` (of externalsecrets also `list`) on {kind} in its namespace"
+            remedy = f"grant `get` (of externalsecrets also `list`) on {kind} in its namespace"
             raise SecretsRefusedError.at(self.shown, f"refuses {path} ({answer.status_code})", remedy)
         try:
             document = answer.json()
@@ -142,7 +146,7 @@ class KubeSecrets:
         try:
             return await request
         except (httpx2.HTTPError, OSError):
-            what, remedy = "does not answer", "see that the API server is reachable from here"
+            what, remedy = "does not answer", "check that the API server is reachable from here"
             raise MachineError.at(self.shown, what, remedy) from None
 
     @asynccontextmanager
@@ -156,7 +160,7 @@ class KubeSecrets:
         try:
             made = AsyncClient(config, ConnectionParams(timeout=httpx2.Timeout(_LIMIT_S), trust_env=False))
         except (ConfigError, OSError, ValueError, AssertionError) as error:
-            raise InputError.at(self.shown, f"cannot be used: {error}", "correct the kubeconfig") from None
+            raise InputError.at(self.shown, f"cannot be used: {error}", "fix the kubeconfig") from None
         async with made as client:
             if self.uid:
                 own = await self._get(client, "/api/v1/namespaces/kube-system")

@@ -73,5 +73,5 @@ class SecretPlaces:
     def _of(self, region: str) -> KubeSecrets:
         if region not in self.regions:
             remedy = f"name its cluster: operate.places.{region}.kube"
-            raise InputError.at("secondsite.yaml", f"nobody said which cluster has the secrets of {region}", remedy)
+            raise InputError.at("secondsite.yaml", f"no cluster is configured for the secrets of {region}", remedy)
         return self.regions[region]

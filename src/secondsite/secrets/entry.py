@@ -60,7 +60,7 @@ class SecretReader(Protocol):
     def shown(self) -> str: ...
 
     async def fingerprints(self, entries: Sequence[SecretEntry], key: bytes) -> Mapping[str, str]:
-        """By name, HMAC-SHA256 under the key; empty for a secret, or a part of one, that is not there."""
+        """By name, HMAC-SHA256 under the key; empty for a secret, or a part of one, that does not exist."""
         ...
 
 

@@ -46,7 +46,7 @@ class VaultSecrets:
             answer = await client.get(f"{self.address.rstrip('/')}/v1/{self.mount}/data/{name}")
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError):
             raise MachineError.at(
-                self.shown, "does not answer", "see that it runs and is reachable from here"
+                self.shown, "does not answer", "check that it is running and reachable from here"
             ) from None
         if answer.status_code == _MISSING:
             return None
@@ -55,7 +55,7 @@ class VaultSecrets:
             raise SecretsRefusedError.at(self.shown, f"refuses {name} ({answer.status_code})", remedy)
         if answer.status_code != 200 or len(answer.content) > _MOST_BYTES:
             what = f"answers {answer.status_code} for {name}"
-            raise MachineError.at(self.shown, what, "see whether it is sealed, or a standby without its leader")
+            raise MachineError.at(self.shown, what, "check whether it is sealed, or a standby without a leader")
         return self._fields(answer.content, name)
 
     def _fields(self, body: bytes, name: str) -> Mapping[str, Any] | None:
@@ -64,5 +64,5 @@ class VaultSecrets:
             data = json.loads(body)["data"]["data"]
         except (ValueError, KeyError, TypeError, RecursionError):
             what = f"answers for {name} as no KV version 2 does"
-            raise MachineError.at(self.shown, what, "name a mount of KV version 2") from None
+            raise MachineError.at(self.shown, what, "give a KV version 2 mount") from None
         return data if isinstance(data, dict) else None

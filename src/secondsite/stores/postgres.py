@@ -140,7 +140,7 @@ class PostgresServer:
     async def unfence(self) -> None:
         """The rules as they were."""
         async with self.place.open() as session:
-            await _as_primary(session, "have its fence lifted")
+            await _as_primary(session, "have its fence removed")
             await _write_rules(session, without_fence(await _rules(session)))
 
     async def promote(self, within_s: float = 60.0) -> PostgresState:
@@ -152,11 +152,11 @@ class PostgresServer:
             wait_s = max(1, round(within_s))
             if not await session.value("SELECT pg_promote(true, %s)", [wait_s], within_s + 5.0):
                 what = f"was not promoted within {wait_s} s"
-                raise MachineError.at(self.place.shown, what, "see its log; promote again") from None
+                raise MachineError.at(self.place.shown, what, "check its log, then promote again") from None
             after = await _look(session)
         if after.standby or after.timeline <= before.timeline:
             what = f"is still a {after.role} on timeline {after.timeline}"
-            raise MachineError.at(self.place.shown, what, "see its log; promote again")
+            raise MachineError.at(self.place.shown, what, "check its log, then promote again")
         return after
 
     async def keep_for(self, slot: str) -> None:
@@ -201,9 +201,9 @@ async def _refuse_our_own(session: PostgresSession) -> None:
     same = "AND usename = current_user AND application_name <> current_setting('application_name')"
     ours = await session.value(f"SELECT string_agg(DISTINCT application_name, ', ') {_OTHERS} {same}")
     if ours is not None:
-        what = f"sessions of this very login are open ({ours or 'unnamed'}): no rule tells them from us"
+        what = f"other sessions use this same login ({ours or 'unnamed'}), and a rule cannot tell them apart"
         raise StoreRefusedError.at(
-            session.shown, what, "let writers use a role of their own, or end them and fence again"
+            session.shown, what, "give writers their own role, or end those sessions and fence again"
         )
 
 
@@ -219,7 +219,7 @@ async def _write_rules(session: PostgresSession, rules: str) -> None:
     await session.rows("SELECT lo_export(%s::oid, current_setting('hba_file'))", [number])
     await session.rows("SELECT lo_unlink(%s::oid)", [number])
     if wrong := await session.value("SELECT min(error) FROM pg_hba_file_rules WHERE error IS NOT NULL"):
-        raise StoreRefusedError.at(session.shown, f"pg_hba.conf is wrong now: {wrong}", "mend it, and reload")
+        raise StoreRefusedError.at(session.shown, f"pg_hba.conf is wrong now: {wrong}", "fix it, then reload")
     await session.rows("SELECT pg_reload_conf()")
 
 
@@ -229,7 +229,7 @@ async def _end_sessions(session: PostgresSession, within_s: float) -> int:
     while clean < _CLEAN_LOOKS:
         if time.monotonic() > end:
             what = f"sessions still get in {within_s:g} s after the fence"
-            raise StoreRefusedError.at(session.shown, what, "see its log for why the rules were not read")
+            raise StoreRefusedError.at(session.shown, what, "check its log for why the rules were not read")
         gone = await session.value(f"SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) {_OTHERS}")
         ended, clean = ended + int(gone), 0 if gone else clean + 1
         await asyncio.sleep(_PAUSE_S)
@@ -242,7 +242,7 @@ def _rejected(role: str) -> tuple[str, str]:
 
 
 def with_fence(rules: str, roles: Sequence[str]) -> str:
-    """None of the roles gets in; a fence that is there already is replaced."""
+    """None of the roles gets in; a fence that exists already is replaced."""
     fence = [FENCE_BEGIN, *(line for role in roles for line in _rejected(role)), FENCE_END]
     return "\n".join([*fence, without_fence(rules)])
 

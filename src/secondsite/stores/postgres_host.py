@@ -98,7 +98,7 @@ class PostgresHost:
             )
         except OSError as error:
             raise MachineError.at(
-                command[0], f"cannot be run: {error.strerror}", "name the folder of the tools"
+                command[0], f"cannot be run: {error.strerror}", "give the folder of the tools"
             ) from None
         output, _ = await process.communicate()
         if process.returncode == 0:

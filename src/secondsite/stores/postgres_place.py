@@ -45,13 +45,11 @@ class PostgresSession:
                 cursor = await self.connection.execute(statement, values or None)
                 rows: list[tuple[Any, ...]] = await cursor.fetchall() if cursor.description else []
         except TimeoutError:
-            raise MachineError.at(self.shown, "does not answer", "see that the server is alive") from None
+            raise MachineError.at(self.shown, "does not answer", "check that the server is running") from None
         except psycopg.OperationalError as error:
             raise MachineError.at(self.shown, _words(error), "ask again") from None
         except psycopg.Error as error:
-            raise StoreRefusedError.at(
-                self.shown, _words(error), "see docs/stores.md for what the login needs"
-            ) from None
+            raise StoreRefusedError.at(self.shown, _words(error), "docs/stores.md lists what the login needs") from None
         return rows
 
     async def value(self, statement: object, values: Sequence[object] = (), within_s: float | None = None) -> Any:
@@ -102,7 +100,7 @@ class PostgresPlace:
                     self.conninfo, autocommit=True, application_name=APPLICATION
                 )
         except TimeoutError:
-            raise MachineError.at(self.shown, "does not answer", "see that the server is alive") from None
+            raise MachineError.at(self.shown, "does not answer", "check that the server is running") from None
         except psycopg.Error as error:
             raise self._unopened(error) from None
         async with connection:
@@ -112,7 +110,7 @@ class PostgresPlace:
         what = _words(error)
         if "FATAL" in what and not _LATER.search(what):
             return StoreRefusedError.at(self.shown, what, "check the login, and pg_hba.conf for a fence")
-        return MachineError.at(self.shown, what, "see that the server is alive")
+        return MachineError.at(self.shown, what, "check that the server is running")
 
 
 def postgres_place(reference: str, option: str, within_s: float = 2.0) -> PostgresPlace:
@@ -128,9 +126,9 @@ def postgres_place(reference: str, option: str, within_s: float = 2.0) -> Postgr
         parts = conninfo_to_dict(conninfo)
     except ProgrammingError:
         remedy = "write postgresql://user@host:5432/database"
-        raise InputError.at(option, "is no connection string of PostgreSQL", remedy) from None
+        raise InputError.at(option, "not a PostgreSQL connection string", remedy) from None
     if conninfo is reference and parts.get("password"):
-        what = "a password on the command line is seen by every user of this machine"
+        what = "a password on the command line is visible to every user of this machine"
         remedy = "give env:NAME, file:PATH or service:NAME, or leave the password to PGPASSFILE or PGPASSWORD"
         raise InputError.at(option, what, remedy)
     return PostgresPlace(conninfo, within_s)
@@ -145,7 +143,7 @@ def referred(kind: str, name: str, option: str) -> str:
         return Path(name).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, ValueError, RuntimeError) as error:  # no file, no text, no home
         why = getattr(error, "strerror", None) or "it is no text"
-        raise InputError.at(option, f"{name} cannot be read: {why}", "name a file of yours") from None
+        raise InputError.at(option, f"{name} cannot be read: {why}", "give a readable file") from None
 
 
 def _words(error: Exception) -> str:

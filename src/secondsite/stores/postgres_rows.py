@@ -116,7 +116,7 @@ async def _compared(
         return ComparedTable(table.whole, keyless=keyless)
     path = folder / f"{quote(table.whole, safe='')}.only-there.csv"
     if path.exists():
-        raise InputError.at(str(path), "holds what was salvaged before", "keep it, and name another folder")
+        raise InputError.at(str(path), "contains an earlier salvage", "keep it, and give another folder")
     path.write_bytes(await ours.copied(table.dump(only)))
     return ComparedTable(table.whole, only, path, keyless)
 

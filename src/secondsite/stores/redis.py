@@ -120,8 +120,8 @@ class RedisServer:
             replicating = {each["user"] for each in await _clients(session) if "S" in each["flags"]}
             fenced = [name for name in on if name not in replicating]
             if writing := sorted(replicating & set(await _writers(session, self.place.user))):
-                what = f"replicas log in as {', '.join(writing)}, as clients do: no rule tells one from the other"
-                raise StoreRefusedError.at(session.shown, what, "let replicas use a user of their own (masteruser)")
+                what = f"replicas log in as {', '.join(writing)}, as clients do, and a rule cannot tell them apart"
+                raise StoreRefusedError.at(session.shown, what, "give replicas their own user (masteruser)")
             marks = [f"~{name}" for name in dict.fromkeys([*known, *fenced])]
             await session.ask("ACL", "SETUSER", FENCE_USER, "reset", "off", *marks)
             for name in fenced:
@@ -147,7 +147,7 @@ class RedisServer:
             await _keep_role(session)
             after = await _look(session)
         if after.replica or after.replication_id == before.replication_id:
-            raise MachineError.at(self.place.shown, f"is still a {after.role}", "see its log; promote again")
+            raise MachineError.at(self.place.shown, f"is still a {after.role}", "check its log, then promote again")
         return after
 
     async def only_there(self, serving: StoreServer, folder: Path) -> tuple[OnlyThere, ...]:
@@ -253,8 +253,8 @@ async def _writers(session: RedisSession, ours: str) -> list[str]:
 
 async def _refuse_our_own(session: RedisSession, user: str) -> None:
     if user in await _writers(session, user):
-        what = f"clients are connected as {user}, as we are: no rule tells them from us"
-        remedy = "let writers use a user of their own (ACL), or end them and fence again"
+        what = f"clients are connected as {user}, as this session is, and a rule cannot tell them apart"
+        remedy = "give writers their own user (ACL), or end those sessions and fence again"
         raise StoreRefusedError.at(session.shown, what, remedy)
 
 
@@ -264,7 +264,7 @@ async def _end_sessions(session: RedisSession, ours: str, within_s: float) -> in
     while clean < _CLEAN_LOOKS:
         if time.monotonic() > end:
             what = f"clients still get in {within_s:g} s after the fence"
-            raise StoreRefusedError.at(session.shown, what, "see which users are on: ACL LIST")
+            raise StoreRefusedError.at(session.shown, what, "check the active users with ACL LIST")
         gone = 0
         for user in sorted(set(await _writers(session, ours)) - {ours}):
             gone += int(await session.ask("CLIENT", "KILL", "USER", user, "TYPE", "normal", "SKIPME", "yes"))

@@ -39,7 +39,7 @@ async def salvage_keys(old: RedisPlace, new: RedisPlace, folder: Path) -> SavedK
     """Into a folder that is there; raises InputError where the file is in the way."""
     path = folder / "keys.only-there.jsonl"
     if path.exists():
-        raise InputError.at(str(path), "holds what was salvaged before", "keep it, and name another folder")
+        raise InputError.at(str(path), "contains an earlier salvage", "keep it, and give another folder")
     async with old.open() as session:
         databases = sorted(int(str(name)[2:]) for name in await session.ask("INFO", "keyspace"))
     missing: list[str] = []

@@ -48,16 +48,16 @@ class RedisSession:
             async with asyncio.timeout(within_s):
                 return await send()
         except (TimeoutError, failures.TimeoutError):
-            raise MachineError.at(self.shown, "does not answer", "see that the server is alive") from None
+            raise MachineError.at(self.shown, "does not answer", "check that the server is running") from None
         except (failures.AuthenticationError, failures.NoPermissionError) as error:
-            what, remedy = f"refuses us: {error}", "see docs/stores.md for what the login needs"
+            what, remedy = f"refuses us: {error}", "docs/stores.md lists what the login needs"
             raise StoreRefusedError.at(self.shown, what, remedy) from None
         except (failures.ConnectionError, failures.BusyLoadingError, OSError) as error:
-            raise MachineError.at(self.shown, f"does not answer: {error}", "see that the server is alive") from None
+            raise MachineError.at(self.shown, f"does not answer: {error}", "check that the server is running") from None
         except failures.ValkeyError as error:
             words = str(error)
             kind = MachineError if words.startswith(_LATER) else StoreRefusedError
-            raise kind.at(self.shown, words, "see docs/stores.md for what the login needs") from None
+            raise kind.at(self.shown, words, "docs/stores.md lists what the login needs") from None
 
     async def info(self, section: str) -> dict[str, str]:
         answer = await self.ask("INFO", section)
@@ -115,8 +115,8 @@ def redis_place(reference: str, option: str, within_s: float = 2.0) -> RedisPlac
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in _SCHEMES or not parts.hostname:
-        raise InputError.at(option, "is no URL of Redis", "write redis://user@host:6379")
+        raise InputError.at(option, "not a Redis URL", "write redis://user@host:6379")
     if url is reference and parts.password:
-        what = "a password on the command line is seen by every user of this machine"
+        what = "a password on the command line is visible to every user of this machine"
         raise InputError.at(option, what, "give env:NAME or file:PATH")
     return RedisPlace(url, within_s)

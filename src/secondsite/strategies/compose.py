@@ -108,7 +108,7 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
     fence = make_step(
         kit,
         Verb.FENCE,
-        "refuse the old primary: its link, its credentials, its record",
+        "fence the old primary: its link, its credentials, its record",
         _fence_time(kit, deployment),
         check="a write sent to the old primary is refused, or it is marked unfenced",
         after=(trigger[-1].id,),
@@ -117,9 +117,9 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
     record = make_step(
         kit,
         Verb.RECORD_STATE,
-        "write down sequences and consumer floors of every stream",
+        "record the sequences and consumer floors of every stream",
         "record-state",
-        check="a sequence for every stream on every reachable side",
+        check="a sequence is recorded for every stream on every reachable side",
         after=(fence.id,),
     )
     services = pattern.service_steps(fence.id)
@@ -140,7 +140,7 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
     verify = make_step(
         kit,
         Verb.VERIFY_PATH,
-        "one acknowledged write through the clients' own path",
+        "one acknowledged write through the clients' path",
         "verify.path",
         check="the ledger has the acknowledgement, the stream has the message",
         after=(change[-1].id, *ready),
@@ -176,7 +176,7 @@ def _fence_time(kit: Kit, deployment: Deployment) -> Estimate:
 def _hopeless(deployment: Deployment, fault: Fault) -> str:
     """Why nothing can be done about this fault at all; empty where something can."""
     if len(deployment.sites) == 1:
-        return "there is no second region: wait until the provider brings this one back"
+        return "no second region: wait until the provider restores this one"
     other = deployment.sites[1].region
     if fault is Fault.GEOGRAPHY and other.geography == deployment.primary.region.geography:
         return f"{other.name} is in the geography that is lost ({other.geography})"
@@ -196,7 +196,7 @@ def _impaired(kit: Kit, fault: Fault, steps: tuple[Step, ...]) -> tuple[Step, ..
             Verb.WAIT,
             "wait for machines" if fault is Fault.CAPACITY else "wait for the provider's control plane",
             "duration.capacity" if fault is Fault.CAPACITY else "duration.impairment",
-            check="the provider's API does what is asked",
+            check="the provider's API carries out requests",
             after=step.after,
             step_id=f"wait-before-{step.id}",
         )
@@ -221,7 +221,7 @@ def _without_dns_control(kit: Kit, fault: Fault, steps: tuple[Step, ...]) -> tup
                 name=f"control plane back, then {step.duration.name}",
                 provenance=Provenance.DERIVED,
                 source=f"{kit.home.name} holds the control plane of Route 53 (AWS: Route 53 Developer Guide)",
-                formula="as long as the impairment lasts",
+                formula="for as long as the impairment lasts",
                 inputs=(back, step.duration),
             ),
         )
@@ -249,7 +249,7 @@ def failback(deployment: Deployment, kit: Kit) -> Procedure:
     verify = make_step(
         ready,
         Verb.VERIFY_PATH,
-        "one acknowledged write through the clients' own path",
+        "one acknowledged write through the clients' path",
         "verify.path",
         check=f"the stream of {kit.home.name} has the message",
         after=(change[-1].id,),

@@ -77,10 +77,12 @@ class DeployedAddresses:
         """Raises InputError where there is no domain, or none that a name can be made of."""
         if not self.domain:
             what = f"servers in {region} have to reach those in {server.region}, and no domain is given for their names"
-            raise InputError.at("--domain", what, "give one whose records you can write: --domain nats.example.com")
+            raise InputError.at(
+                "--domain", what, "give a domain whose records you can write: --domain nats.example.com"
+            )
         host = f"{self.label(server.cluster)}-{server.ordinal}.{server.region}.{self.domain}"
         if not _HOST.fullmatch(host):
-            raise InputError.at("--domain", f"{host!r} is no host name", "give one such as nats.example.com")
+            raise InputError.at("--domain", f"{host!r} is not a host name", "give one such as nats.example.com")
         return host
 
     def reached(self, region: str, server: NatsServer) -> str:

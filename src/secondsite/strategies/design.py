@@ -53,7 +53,7 @@ class Kit:
         if region is None:
             raise InputError.at(
                 "secondsite.yaml",
-                f"no {key} region is named, and this strategy needs one",
+                f"no {key} region is configured, and this strategy needs one",
                 f"add `{key}: {{provider: {self.home.provider}, name: …}}`; `secondsite catalogue regions` lists them",
             )
         return region

@@ -31,13 +31,13 @@ def mirrored_failback(kit: Kit, ready: tuple[str, ...], *, joined: bool = False)
         Verb.FENCE,
         f"start {home} {'joined, its write gate shut: ' if joined else 'isolated: no leaf, no gateway, '}no clients",
         "fence",
-        check="its streams take no writes" if joined else "it answers on its own address and nowhere else",
+        check="its streams accept no writes" if joined else "it answers on its own address only",
         region=home,
     )
     salvage = make_step(
         kit,
         Verb.SALVAGE,
-        f"copy what {home} has and nobody else, by message id and sequence",
+        f"copy the messages that only {home} has, by message ID and sequence",
         "restore.consumers",
         check="every message after the divergence sequence is in the serving stream, or saved and listed",
         after=(isolate.id,),
@@ -47,7 +47,7 @@ def mirrored_failback(kit: Kit, ready: tuple[str, ...], *, joined: bool = False)
         Verb.RESYNCHRONISE,
         f"wipe {home}, {'make it' if joined else 'join it as'} the mirror of {second}",
         resynchronised(kit),
-        check="it has all that the serving side had when it joined",
+        check="it has every message that the serving side had when it joined",
         after=(salvage.id,),
         region=home,
         reversible=False,
@@ -58,7 +58,7 @@ def mirrored_failback(kit: Kit, ready: tuple[str, ...], *, joined: bool = False)
         Verb.PROMOTE_STREAMS,
         f"fence {second}, drain, promote {home}",
         "promote.leafnode",
-        check="no message between fence and promotion",
+        check="no message is stored between fence and promotion",
         after=(resync.id, *ready),
         region=home,
     )

@@ -26,7 +26,7 @@ def total_loss_probability(replicas: int, domains: int, spreading: Spreading, ig
 def _beyond(count: int, domains: int, tolerated: int, spreading: Spreading, ignored: float) -> float:
     """P(more than ``tolerated`` of ``count`` lie in a domain | at least one does)."""
     if count < 1:
-        return 1.0  # what does not run is not there
+        return 1.0  # what does not run does not exist
     apart = _beyond_evenly(count, domains, tolerated)
     if spreading is Spreading.REQUIRED:
         return apart

@@ -100,7 +100,7 @@ def wan_partition(deployment: Deployment, kit: Kit) -> Procedure:
     elect = make_step(
         kit,
         Verb.ELECT,
-        "streams led from behind the cut elect anew",
+        "streams led from behind the cut elect a new leader",
         "elect.stretch",
         check="every stream has a leader",
     )
@@ -134,7 +134,7 @@ def destroyed(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
     decide = make_step(
         kit,
         Verb.DECIDE,
-        "somebody approves what is brought back, and from when",
+        "somebody approves what is restored, and from which point in time",
         "approve.people",
         check="a named person approved the plan's hash",
         after=(detect.id,),
@@ -191,9 +191,9 @@ def _copies_anew(kit: Kit, after: str) -> Step:
     return make_step(
         kit,
         Verb.REMAKE_COPIES,
-        "make every copy of the restored streams anew: mirrors, and streams that source them",
+        "rebuild every copy of the restored streams: mirrors, and streams that source them",
         size,
-        check="each copy holds what its origin holds, and nothing of before",
+        check="each copy holds exactly what its origin holds",
         after=(after,),
         step_id="copies-anew",
         reversible=False,
@@ -368,7 +368,7 @@ def _spreading(service: Service, zone_wide: bool) -> Spreading:
 
 def _lost_with(kit: Kit, service: Service | None, domains: int, *, zone: bool) -> float:
     if service is None:
-        return 0.0  # nobody waits for what is not there
+        return 0.0  # nobody waits for what does not exist
     ignored = kit.figures["placement.ignored"].mean
     return total_loss_probability(service.replicas, domains, _spreading(service, zone), ignored)
 

@@ -95,10 +95,10 @@ class Answering:
         fields = parse_qs(request.body.decode("utf-8", "replace"), keep_blank_values=True)
         form = {name: values[0] for name, values in fields.items()}
         if not self.token:
-            what = "this page has no token, so it only shows"
+            what = "this page has no token, so it is read-only"
             raise InputError.at("token", what, "start the watch with SECONDSITE_WATCH_PAGE_TOKEN, or sign an approval")
         if not hmac.compare_digest(form.get("token", "").encode(), self.token.encode()):
-            raise InputError.at("token", "that is not the token of this page", "ask whoever started the watch")
+            raise InputError.at("token", "wrong token", "ask whoever started the watch")
         return form
 
     def _approve(self, approval: Approval) -> HttpAnswer:

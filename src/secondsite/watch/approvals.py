@@ -92,13 +92,13 @@ def verified(content: bytes, approvers: Mapping[str, str]) -> Approval:
         statement = structure(parse(envelope.statement.encode()), _Statement)
     except MisfitError as error:
         raise InputError.at(
-            "approval", f"this is none: {error}", "send what `secondsite watch approve` sends"
+            "approval", f"not an approval: {error}", "approve with `secondsite watch approve`"
         ) from None
     if envelope.public not in approvers:
-        what = f"the key {envelope.public[:16]}… is no approver's"
+        what = f"the key {envelope.public[:16]}… does not belong to an approver"
         raise InputError.at("approval", what, "add its public key to the file that `operate: watch: approvers` names")
     if not is_signature(envelope.public, envelope.signature, envelope.statement.encode()):
-        raise InputError.at("approval", "its signature does not fit", "sign it again")
+        raise InputError.at("approval", "its signature does not match", "sign it again")
     if statement.schema != SCHEMA:
         raise InputError.at("approval", f"its schema is not {SCHEMA}", "use the same version on both sides")
     return Approval(statement.ask, statement.plan, statement.allow, approvers[envelope.public])
@@ -107,12 +107,17 @@ def verified(content: bytes, approvers: Mapping[str, str]) -> Approval:
 def check_answers(approval: Approval, ask: Ask | None) -> None:
     """Raises InputError where this is not what is asked now."""
     if ask is None:
-        raise InputError.at("approval", "nothing is asked now", "look at the page of the watch")
+        raise InputError.at("approval", "no approval is requested now", "check the page of the watch")
     if approval.ask != ask.id or approval.plan != ask.plan:
-        what = f"question {ask.id} with plan {ask.plan or 'none'} is asked now, not {approval.ask} with {approval.plan}"
-        raise InputError.at("approval", what, "look at the plan as it stands now, and approve that one")
+        what = (
+            f"question {ask.id} with plan {ask.plan or 'none'} is requested now, not "
+            f"{approval.ask} with {approval.plan}"
+        )
+        raise InputError.at("approval", what, "review the current plan, and approve that one")
     if not ask.plan:
-        raise InputError.at("approval", "there is no plan to approve", "see why none can be made; it is tried again")
+        raise InputError.at(
+            "approval", "there is no plan to approve", "find out why none can be made; it will be retried"
+        )
 
 
 def read_approvers(path: Path) -> Mapping[str, str]:
@@ -124,7 +129,7 @@ def read_approvers(path: Path) -> Mapping[str, str]:
     try:
         lines = path.expanduser().read_text("utf-8").splitlines()
     except (OSError, ValueError, RuntimeError):
-        raise InputError.at(str(path), "the approvers cannot be read", "name a file that you may read") from None
+        raise InputError.at(str(path), "the approvers cannot be read", "give a readable file") from None
     names: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.lstrip().startswith("#"):
@@ -134,6 +139,6 @@ def read_approvers(path: Path) -> Mapping[str, str]:
         except (ValueError, UnsupportedAlgorithm):
             key = None
         if not isinstance(key, Ed25519PublicKey):
-            raise InputError.at(f"{path}:{number}", "no ed25519 public key", "give the line of a .pub file")
+            raise InputError.at(f"{path}:{number}", "not an ed25519 public key", "give the line of a .pub file")
         names[key.public_bytes_raw().hex()] = " ".join(line.split()[2:]) or f"line {number}"
     return names

@@ -28,7 +28,7 @@ class WatchMetrics:
             return
         yield from _of_regions(status)
         yield from _of_plans(status)
-        yield _one("secondsite_watch_asks", "1 while a person is asked", status["ask"] is not None)
+        yield _one("secondsite_watch_asks", "1 while an approval is requested", status["ask"] is not None)
         yield _one("secondsite_watch_acts", "1 while this watch carries out an operation", status["acts"])
         open_ = status["operation"] is not None and status["operation"]["is_open"]
         yield _one("secondsite_operation_open", "1 while an operation is not ended", open_)
@@ -67,7 +67,7 @@ def _of_plans(status: Mapping[str, Any]) -> Iterable[Metric]:
     ready = GaugeMetricFamily("secondsite_plan_ready", "1 where the failover could run now", labels=["fault"])
     age = GaugeMetricFamily("secondsite_plan_age_seconds", "Time since the plan was made", labels=["fault"])
     refused = GaugeMetricFamily(
-        "secondsite_plan_refused", "1 for what forbids the failover now", labels=["fault", "step", "guard"]
+        "secondsite_plan_refused", "1 for each guard that blocks the failover now", labels=["fault", "step", "guard"]
     )
     for plan in status["readiness"]:
         ready.add_metric([plan["fault"]], float(plan["ready"]))

@@ -45,7 +45,7 @@ class Notices:
 
     def __attrs_post_init__(self) -> None:
         if any(not _is_webhook(one) for one in self.targets) and importlib.util.find_spec("apprise") is None:
-            what = "a target of `operate: watch: notify` is no webhook, and Apprise is missing"
+            what = "a target of `operate: watch: notify` is not a webhook, and Apprise is not installed"
             raise MachineError.at("notify", what, "run: pip install 'secondsite[notify]'")
 
     def say(self, notice: Notice) -> None:
@@ -74,7 +74,7 @@ class Notices:
                 return
             if left:
                 await asyncio.sleep(self.again_s)
-        self.report(f"notice {notice.kind} was not taken by target {number + 1}: {why}")
+        self.report(f"notice {notice.kind} was not accepted by target {number + 1}: {why}")
 
     async def _to(self, target: str, notice: Notice) -> str:
         if _is_webhook(target):

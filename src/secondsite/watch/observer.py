@@ -64,7 +64,7 @@ class Observer:
         except TimeoutError:
             return Sight(SignalAnswer.UNKNOWN if signal in _OTHERS else SignalAnswer.NO, "no answer in time")
         except Exception as error:
-            return Sight(SignalAnswer.UNKNOWN, f"it cannot be looked at ({type(error).__name__})")
+            return Sight(SignalAnswer.UNKNOWN, f"it cannot be probed ({type(error).__name__})")
 
     def _say_changes(self, before: ObserverRound | None) -> None:
         for region, sights in self.latest.regions.items() if self.latest else ():

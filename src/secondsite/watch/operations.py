@@ -170,8 +170,11 @@ class Operations:
         with Journal(self.journal(FAILBACK if fault is None else FAILOVER), world.clock) as journal:
             async with lease_of(self.deployment, world, journal, self.report) as lease:
                 if not lease.shared:
-                    what = "the lease cannot be had, so another watch may be acting: nothing is begun"
-                    remedy = "see why the shared journal cannot be written; a person may act: secondsite failover run"
+                    what = "the lease could not be acquired, so another watch may be acting: nothing is started"
+                    remedy = (
+                        "find out why the shared journal cannot be written; a person may "
+                        "act with `secondsite failover run`"
+                    )
                     raise MachineError.at(lease.region, what, remedy)
                 allow = self.allowed | allowed
                 options = Options(approved, allow, self.patience, hold=lease.hold, decided=not approved)

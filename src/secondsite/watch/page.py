@@ -40,19 +40,19 @@ class Headline:
 
 def headline(status: Mapping[str, Any]) -> Headline:
     """What hurts most goes first."""
-    well = Headline("good", "Well", f"{status['home']} serves, nothing is wrong, and a failover could run.")
+    well = Headline("good", "Well", f"{status['home']} serves, no fault is seen, and a failover could run.")
     return next(filter(None, (_of_operation(status), _of_region(status), _of_readiness(status))), well)
 
 
 def _of_operation(status: Mapping[str, Any]) -> Headline | None:
     operation, ask, home = status["operation"], status["ask"], status["home"]
     if operation and operation["is_open"]:
-        return Headline("warn", "Under way", f"An operation is under way: {operation['name']}.")
+        return Headline("warn", "Under way", f"An operation is in progress: {operation['name']}.")
     if ask:
         kind = "bad" if ask["fault"] else "warn"
-        return Headline(kind, "Asks", f"A person is asked whether to {ask['question']}.")
+        return Headline(kind, "Asks", f"Approval is requested to {ask['question']}.")
     if operation and operation["is_failover"]:
-        return Headline("warn", "Failed over", f"{home} was failed over. Nothing is begun until a failback is done.")
+        return Headline("warn", "Failed over", f"{home} was failed over. No failover starts until a failback is done.")
     return None
 
 
@@ -63,16 +63,18 @@ def _of_region(status: Mapping[str, Any]) -> Headline | None:
         return Headline("bad", now.capitalize(), f"{home}: {now}. {why or 'Not decided yet.'}")
     if status["maintenance_s"]:
         left = _time(status["maintenance_s"])
-        return Headline("warn", "Maintenance", f"Maintenance for another {left}: a person is asked meanwhile.")
+        return Headline(
+            "warn", "Maintenance", f"Maintenance for another {left}: until then, every action needs approval."
+        )
     return None
 
 
 def _of_readiness(status: Mapping[str, Any]) -> Headline | None:
     if not status["journal"]["known"]:
-        return Headline("bad", "Not ready", status["journal"]["problem"] or "The shared journal was not read yet.")
+        return Headline("bad", "Not ready", status["journal"]["problem"] or "The shared journal has not been read yet.")
     not_ready = ", ".join(one["fault"] for one in status["readiness"] if not one["ready"])
     if not_ready:
-        return Headline("bad", "Not ready", f"A failover could not run now ({not_ready}): see below.")
+        return Headline("bad", "Not ready", f"A failover could not run now ({not_ready}); see below.")
     return None
 
 

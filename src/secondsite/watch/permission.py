@@ -75,9 +75,9 @@ def permission(one: RegionJudgement, now: Circumstances) -> Permission:
     if fault is None:
         return Permission(None)
     if one.region != now.home:
-        return Permission(None, why=f"{one.region} takes no writes: there is nothing to fail over, and nowhere to go")
+        return Permission(None, why=f"{one.region} accepts no writes, so a failover has no effect")
     if now.last and now.last.is_open:
-        return Permission(None, why=f"{now.last.name} is under way: {now.last.acting or 'see `failover status`'}")
+        return Permission(None, why=f"{now.last.name} is in progress: {now.last.acting or 'check `failover status`'}")
     if now.last and now.last.is_failover:
         return Permission(None, why=f"{now.last.name} was the last operation: {one.region} does not serve")
     return Permission(fault, _asks(one, fault, now))
@@ -89,11 +89,11 @@ def _asks(one: RegionJudgement, fault: Fault, now: Circumstances) -> str:
     recent = last is not None and last.age_s < now.block_s
     ago = f"{last.name} was {last.age_s:.0f} s ago" if last else ""
     doubts = (
-        (fault not in now.decide, f"{fault} is not decided without a person (operate: watch: decide)"),
-        (now.by_person, "the procedure's trigger is a person"),
-        (not one.lived, f"this watch never saw {one.region} alive: its addresses may be wrong"),
+        (fault not in now.decide, f"{fault} needs approval (operate: watch: decide)"),
+        (now.by_person, "the procedure starts only when a person declares it"),
+        (not one.lived, f"this watch has never seen {one.region} alive; its addresses may be wrong"),
         (now.maintenance_s > 0, f"maintenance is announced for another {now.maintenance_s:.0f} s"),
-        (not now.journal_known, "the shared journal cannot be read: nobody knows what was done last"),
-        (recent, f"{ago}: a second one within {now.block_s:.0f} s needs a person"),
+        (not now.journal_known, "the shared journal cannot be read, so the last operation is unknown"),
+        (recent, f"{ago}: a second one within {now.block_s:.0f} s needs approval"),
     )
     return next((why for holds, why in doubts if holds), "")

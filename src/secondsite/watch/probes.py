@@ -79,7 +79,7 @@ class HttpWay:
 
 def http_sight(status: int) -> Sight:
     if status in _REFUSALS:
-        return Sight(SignalAnswer.UNKNOWN, f"it answers and refuses us ({status})")
+        return Sight(SignalAnswer.UNKNOWN, f"it answers and rejects the request ({status})")
     if status < 500:
         return Sight(SignalAnswer.YES)
     return Sight(SignalAnswer.NO, f"it answers {status}")
@@ -90,12 +90,12 @@ def http_failure(error: BaseException) -> Sight:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
-            return Sight(SignalAnswer.UNKNOWN, "somebody answers, and TLS fails")
+            return Sight(SignalAnswer.UNKNOWN, "it answers, but TLS fails")
         if isinstance(cause, OSError) and type(cause).__name__ == "gaierror":
-            return Sight(SignalAnswer.UNKNOWN, "there is no such name")
+            return Sight(SignalAnswer.UNKNOWN, "no such name")
         cause = cause.__cause__ or cause.__context__
     if isinstance(error, httpx2.InvalidURL | httpx2.UnsupportedProtocol | httpx2.ProtocolError):
-        return Sight(SignalAnswer.UNKNOWN, f"it cannot be asked ({type(error).__name__})")
+        return Sight(SignalAnswer.UNKNOWN, f"it cannot be reached ({type(error).__name__})")
     return Sight(SignalAnswer.NO, f"no answer ({type(error).__name__})")
 
 
@@ -110,9 +110,9 @@ async def _server_sight(place: NatsPlace) -> Sight:
         async with place.open():
             return Sight(SignalAnswer.YES)
     except RejectedError as error:
-        return Sight(SignalAnswer.UNKNOWN, f"it answers and refuses us: {error.problems[0].what}")
+        return Sight(SignalAnswer.UNKNOWN, f"it answers and rejects the request: {error.problems[0].what}")
     except (InputError, ValueError) as error:
-        return Sight(SignalAnswer.UNKNOWN, f"it cannot be asked ({type(error).__name__})")
+        return Sight(SignalAnswer.UNKNOWN, f"it cannot be reached ({type(error).__name__})")
     except (MachineError, TimeoutError) as error:
         return Sight(
             SignalAnswer.NO, error.problems[0].what if isinstance(error, MachineError) else "no answer in time"
@@ -145,8 +145,8 @@ async def path_sight(path: ClientPath) -> Sight:
     if written.status == 200:
         return Sight(SignalAnswer.YES)
     if written.status in _REFUSALS:
-        return Sight(SignalAnswer.UNKNOWN, f"it answers and refuses us ({written.status})")
-    return Sight(SignalAnswer.NO, written.why or f"it answers {written.status}, which acknowledges nothing")
+        return Sight(SignalAnswer.UNKNOWN, f"it answers and rejects the request ({written.status})")
+    return Sight(SignalAnswer.NO, written.why or f"it answers {written.status}, which is not an acknowledgement")
 
 
 def looks(config: ObserverConfig) -> Mapping[str, Mapping[Signal, Look]]:

@@ -87,14 +87,18 @@ class Watch:
     def announce_maintenance(self, seconds: float) -> None:
         """0 ends it."""
         self.maintenance_until_s = self.clock() + seconds if seconds > 0 else 0.0
-        self.report(f"maintenance for {seconds:g} s: a person is asked meanwhile" if seconds else "maintenance is over")
+        self.report(
+            f"maintenance for {seconds:g} s: until then, every action needs approval"
+            if seconds
+            else "maintenance is over"
+        )
 
     def approve(self, approval: Approval) -> None:
         """Raises InputError where this is not what is asked. What was approved begins at once."""
         check_answers(approval, self.ask)
         ask = self.ask
         if ask is None or self.busy:
-            raise InputError.at("approval", "an operation is under way", "look at the page of the watch")
+            raise InputError.at("approval", "an operation is in progress", "check the page of the watch")
         self.report(f"approved by {approval.who}: {ask.question}, plan {approval.plan}")
         why = f"{ask.evidence}; approved by {approval.who}"
         self._act(self._begun(ask.fault, why, approval.plan, frozenset(approval.allow)))
@@ -181,7 +185,7 @@ class Watch:
         self.incident, self.why_not = None, ""
 
     def _withdraw(self, why: str) -> None:
-        self.say(Notice("withdrawn", why, "nothing is asked any more"))
+        self.say(Notice("withdrawn", why, "the request is withdrawn"))
         self.ask = None
 
     async def _ask_to_return(self, home: RegionJudgement) -> None:
@@ -191,10 +195,10 @@ class Watch:
             return
         if not may_return(home, needed, self.rules.window_s, now_s, self.last):
             if self.ask is not None and self.ask.fault is None:
-                self._withdraw(f"{home.region} is not there, or was not failed over, any more")
+                self._withdraw(f"{home.region} no longer exists, or is no longer failed over")
             return
         if self.ask is None or now_s >= self.ask.made_s + _ASK_ANEW_S:
-            await self._ask_a_person(home, None, f"{home.region} answers again: a failback needs a person")
+            await self._ask_a_person(home, None, f"{home.region} answers again: a failback needs approval")
 
     async def _act_on(self, home: RegionJudgement) -> None:
         if self.incident is None or self.incident.since_s != home.since_s:
@@ -217,7 +221,7 @@ class Watch:
         elif allowed.fault in self.settings.ask | self.settings.decide:
             await self._ask_a_person(home, allowed.fault, why)
         else:
-            self.why_not = f"{allowed.fault} is neither decided nor asked about (operate: watch)"
+            self.why_not = f"{allowed.fault} leads to no action (operate: watch)"
 
     async def _ask_a_person(self, home: RegionJudgement, fault: Fault | None, why: str) -> None:
         """Once for each plan: the question is another one when the plan is."""
@@ -247,13 +251,17 @@ class Watch:
     async def _begun(self, fault: Fault | None, why: str, approved: str, allowed: frozenset[str]) -> None:
         incident = self.incident or Incident(self.clock())
         incident.tries += 1
-        self.report("begins the failback" if fault is None else f"begins the failover for {fault}")
-        to = f"{self.settings.home} is failed back to" if fault is None else f"{self.settings.home} is failed over"
+        self.report("starts the failback" if fault is None else f"starts the failover for {fault}")
+        to = (
+            f"{self.settings.home} serves again after the failback"
+            if fault is None
+            else f"{self.settings.home} is failed over"
+        )
         self.say(Notice("begins", to + (f" ({fault})" if fault else ""), why))
         try:
             outcome = await self.operations.begin(fault, self._decided(why, approved), approved, allowed)
         except HeldElsewhereError as error:
-            self.report(f"another one acts: {machine_error(error)}")
+            self.report(f"another controller acts: {machine_error(error)}")
             incident.next_s = self.clock() + _AGAIN_S
         except (MachineError, InputError, TimeoutError) as error:
             self._did_not_begin(incident, machine_error(error), approved)
@@ -264,14 +272,14 @@ class Watch:
 
     def _did_not_begin(self, incident: Incident, why: str, approved: str) -> None:
         """A plan that must not run is asked about: a person may lift what forbids it."""
-        self.report(f"it did not begin: {why}")
+        self.report(f"it did not start: {why}")
         incident.next_s = self.clock() + _AGAIN_S
         if approved or incident.tries >= _TRIES:
-            incident.doubt = f"it did not begin: {why}"
+            incident.doubt = f"it did not start: {why}"
 
     def _ended(self, outcome: OperationOutcome, name: str = "operation") -> None:
         problems = "\n".join(f"{one.place}: {one.what}; {one.remedy}" for one in outcome.problems)
-        end = "is done" if outcome.finished else "failed" if outcome.failed else "waits for somebody"
+        end = "is done" if outcome.finished else "failed" if outcome.failed else "waits for a person"
         self.report(f"the {name} {end}" + (f": {problems}" if problems else ""))
         self.say(Notice("ended", f"the {name} of {self.settings.home} {end}", problems))
 
@@ -285,11 +293,11 @@ class Watch:
             self._act(self._taken_over(last))
 
     async def _taken_over(self, last: LastOperation) -> None:
-        self.report(f"goes on with {last.name}, which {last.who} left")
+        self.report(f"continues {last.name}, which {last.who} left")
         try:
             outcome = await self.operations.take_over(self._decision(f"{last.who} left it"))
         except (MachineError, InputError, TimeoutError) as error:
-            self.report(f"it cannot go on: {machine_error(error)}")
+            self.report(f"it cannot continue: {machine_error(error)}")
         else:
             if outcome is not None:
                 self._ended(outcome)

@@ -84,7 +84,7 @@ def _streak(known: Streak | None, sight: Sight, checks: int) -> Streak:
 def ballot(observer: str, track: Track | None, region: str, stale_s: float, now_s: float) -> Ballot:
     """``stale_s``: after so long without a new round an observer does not count."""
     if track is None:
-        return Ballot(observer, Vote.NONE, "nothing was heard of it yet")
+        return Ballot(observer, Vote.NONE, "no report from it yet")
     streaks = track.streaks.get(region, {})
     sights = {signal: streak.latest for signal, streak in streaks.items()}
     settled = {signal: streak.settled for signal, streak in streaks.items()}
@@ -93,7 +93,7 @@ def ballot(observer: str, track: Track | None, region: str, stale_s: float, now_
         return Ballot(observer, Vote.NONE, f"no new round for {silent_s:.0f} s", sights, settled)
     vote, why = _vote({signal: answer for signal, answer in settled.items() if signal.counts})
     if vote in (Vote.LOST, Vote.GRAY) and not _sees_elsewhere(track, region):
-        return Ballot(observer, Vote.NONE, "it sees no other region either: it may be cut off", sights, settled)
+        return Ballot(observer, Vote.NONE, "it reaches no other region either, so it may be cut off", sights, settled)
     return Ballot(observer, vote, why, sights, settled)
 
 
@@ -101,7 +101,7 @@ def _vote(settled: Mapping[Signal, SignalAnswer]) -> tuple[Vote, str]:
     by_answer = {one: [str(s) for s, answer in settled.items() if answer is one] for one in SignalAnswer}
     lost, there, unknown = by_answer[SignalAnswer.NO], by_answer[SignalAnswer.YES], by_answer[SignalAnswer.UNKNOWN]
     if not lost:
-        return (Vote.ALIVE, f"{_listed(there)} answer") if there else (Vote.NONE, "nothing is settled yet")
+        return (Vote.ALIVE, f"{_listed(there)} answer") if there else (Vote.NONE, "no verdict yet")
     if there or unknown:
         rest = f"{_listed(there)} answer" if there else f"{_listed(unknown)} unknown"
         return Vote.GRAY, f"{_listed(lost)} silent, {rest}"

@@ -30,7 +30,7 @@ def load_text(path: Path) -> str:
     """The text of a system file, within the limits. Raises `InputError`."""
     file = str(path)
     if not path.exists():
-        raise InputError.at(file, "there is no such file", "write it with `secondsite init PATH`")
+        raise InputError.at(file, "no such file", "write it with `secondsite init PATH`")
     if path.is_dir():
         raise InputError.at(file, "is a folder", f"name the file in it: {path / 'secondsite.yaml'}")
     if path.is_file() and path.stat().st_size > MAX_BYTES:

@@ -80,7 +80,7 @@ def rto(
     Raises InputError for a timeline without a fault, or without load before it.
     """
     if Milestone.FAULT not in timeline:
-        raise InputError.at("timeline", "no fault is noted in it", "the drill ended before its fault: run it again")
+        raise InputError.at("timeline", "it records no fault", "the drill ended before its fault: run it again")
     fault_ns, history = timeline[Milestone.FAULT], of_the_service(history)
     before_per_s = rate_before(history, fault_ns, rule)
     first_ns = first_acknowledged(history, fault_ns, new_side)
@@ -107,7 +107,7 @@ def rate_before(history: History, fault_ns: int, rule: Sustained) -> float:
     begin_ns = int(history.intent_ns[history.intent_ns >= earliest_ns].min(initial=fault_ns))
     count = np.count_nonzero((history.ack_ns >= begin_ns) & (history.ack_ns < fault_ns))
     if not count or begin_ns >= fault_ns:
-        raise InputError.at("ledger", "nothing was acknowledged before the fault", "let the load run before the fault")
+        raise InputError.at("ledger", "no write was acknowledged before the fault", "run the load before the fault")
     return float(count) * _SECOND_NS / (fault_ns - begin_ns)
 
 

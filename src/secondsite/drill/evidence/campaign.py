@@ -28,7 +28,7 @@ from secondsite.model.errors import InputError, Problem
 
 SUFFIX = ".campaign"
 SCHEMA = "secondsite/campaign/1"
-_REMEDY = "its runs prove nothing any more: take the record from where it was copied, or drill again"
+_REMEDY = "its runs no longer count as evidence: restore the record from a copy, or drill again"
 
 
 class CampaignEvent(StrEnum):
@@ -118,7 +118,7 @@ def read_campaign(path: Path) -> Campaign:
         for line in lines[1:]:
             run = str(line["run"])
             if line["event"] == CampaignEvent.BEGUN:
-                runs[run] = CampaignRun(run, int(line["number"]), why="it was begun, and never ended")
+                runs[run] = CampaignRun(run, int(line["number"]), why="it was started and never finished")
             else:
                 closing, why = str(line.get("closing", "")), str(line.get("why", ""))
                 runs[run] = CampaignRun(run, runs[run].number, closing, why)
@@ -126,7 +126,7 @@ def read_campaign(path: Path) -> Campaign:
         last, at = str(lines[-1]["hash"]), at if at.tzinfo else at.replace(tzinfo=UTC)
         return Campaign(str(opened["campaign"]), path, series, planned, tuple(runs.values()), last, at, registered)
     except (ValueError, KeyError, TypeError, IndexError, OverflowError):
-        raise InputError.at(str(path), "is no record of a campaign", _REMEDY) from None
+        raise InputError.at(str(path), "is not a campaign record", _REMEDY) from None
 
 
 def campaigns_below(root: Path) -> tuple[tuple[Campaign, ...], tuple[Problem, ...]]:

@@ -22,7 +22,7 @@ from secondsite.model.place import Place
 CHAIN = "chain.json"
 SCHEMA = "secondsite/chain/1"
 _FIRST = "0" * 64
-_REMEDY = "this proves nothing any more: take the folder from where it was copied, or run the drill again"
+_REMEDY = "it no longer counts as evidence: restore the folder from a copy, or run the drill again"
 
 
 @frozen
@@ -60,10 +60,10 @@ def check_chain(folder: Path) -> tuple[Problem, ...]:
     try:
         raw = path.read_bytes()
     except OSError:
-        return (_problem(path, "there is no chain: the drill did not end, or this is no evidence folder"),)
+        return (_problem(path, "no hash chain: the drill did not finish, or this is not an evidence folder"),)
     links = _parse(raw)
     if links is None:
-        return (_problem(path, "is not as the drill wrote it"),)
+        return (_problem(path, "was modified after the drill"),)
     return tuple(_differences(folder, links))
 
 
@@ -85,7 +85,9 @@ def _differences(folder: Path, links: Sequence[ChainEntry]) -> Iterator[Problem]
     previous = _FIRST
     for link in links:
         if link.hash != _link(link.path, link.bytes, link.sha256, previous).hash:
-            yield _problem(folder / CHAIN, f"the chain breaks at {link.path}: entries were changed, removed or moved")
+            yield _problem(
+                folder / CHAIN, f"the hash chain breaks at {link.path}: entries were changed, removed or moved"
+            )
             break
         previous = link.hash
     present = set(_files(folder))
@@ -97,7 +99,7 @@ def _differences(folder: Path, links: Sequence[ChainEntry]) -> Iterator[Problem]
         if size != link.bytes:
             yield _problem(folder / link.path, f"was changed: it had {link.bytes:,} bytes and has {size:,}")
         elif digest != link.sha256:
-            yield _problem(folder / link.path, "was changed: its digest is another one")
+            yield _problem(folder / link.path, "was changed: its digest differs")
     for name in sorted(present - {link.path for link in links}):
         yield _problem(folder / name, "was added after the drill")
 

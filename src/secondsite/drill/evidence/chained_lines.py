@@ -56,7 +56,7 @@ def read_lines(path: Path, remedy: str) -> Iterator[Mapping[str, Any]]:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             sound = False
         if not sound:
-            what = "the chain breaks here: a line was changed, removed or moved"
+            what = "the hash chain breaks here: a line was changed, removed or moved"
             raise InputError([Problem(Place(str(path), number), what, remedy)])
         yield {**body, "hash": digest}
         previous = digest

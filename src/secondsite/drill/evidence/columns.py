@@ -35,7 +35,7 @@ _ORDER = "sequence"
 
 
 def folded(raw: bytes) -> bytes | None:
-    """None for what is no file of records, or would not come back byte for byte."""
+    """None for what is not a file of records, or would not come back byte for byte."""
     start, kind = _layout(raw)
     if kind is None:
         return None
@@ -53,7 +53,7 @@ def unfolded(made: bytes) -> bytes:
     """What `folded` was given. Raises ValueError for anything else than what it made."""
     start, kind = _layout(made)
     if kind is None:
-        raise ValueError("no file of records")
+        raise ValueError("not a file of records")
     count = (len(made) - start) // kind.itemsize
     rows = np.zeros(count, kind)
     at = start

@@ -74,14 +74,14 @@ def read_events(path: Path) -> tuple[TimelineEvent, ...]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeError) as error:
-        raise InputError.at(str(path), f"cannot be read: {error}", "name the folder of a finished drill") from None
+        raise InputError.at(str(path), f"cannot be read: {error}", "give the folder of a finished drill") from None
     events = []
     for number, line in enumerate(lines, 1):
         try:
             events.append(_event(json.loads(line)))
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-            what = "this line is no event"
-            raise InputError.at(f"{path}:{number}", what, "the file was changed: run the drill again") from None
+            what = "this line is not an event"
+            raise InputError.at(f"{path}:{number}", what, "the file was changed; run the drill again") from None
     return tuple(sorted(events, key=lambda event: event.monotonic_ns))
 
 

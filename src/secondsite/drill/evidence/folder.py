@@ -124,7 +124,7 @@ class EvidenceWriter:
         self._blank_client_settings()
         leaked = leaks(self.folder, self._secrets)
         if leaked:
-            remedy = "this folder must not be kept: remove it, and report how the value got into it"
+            remedy = "do not keep this folder: delete it, and report how the value got into it"
             raise MachineError(
                 [Problem(Place(str(path)), "holds a secret value of the lab", remedy) for path in leaked]
             )
@@ -202,7 +202,7 @@ def read_evidence(path: Path) -> Evidence:
         text = manifest.read_text(encoding="utf-8")
     except (OSError, UnicodeError):
         remedy = f"name a folder that `secondsite drill` wrote, such as one below {EVIDENCE_FOLDER}"
-        raise InputError.at(str(path), "is no evidence folder: it has no manifest.json", remedy) from None
+        raise InputError.at(str(path), "is not an evidence folder: it has no manifest.json", remedy) from None
     return Evidence(path, folder, from_text(text, str(path / MANIFEST)), read_events(folder / TIMELINE))
 
 
@@ -237,4 +237,6 @@ def _new_folder(root: Path, manifest: DrillManifest) -> Path:
         except OSError as error:
             raise disk_error(folder, error) from None
         return folder
-    raise MachineError.at(str(root / name), "there are a thousand folders of this name", "name another --evidence")
+    raise MachineError.at(
+        str(root / name), "there are already a thousand folders of this name", "give another --evidence folder"
+    )

@@ -96,7 +96,7 @@ class DrillManifest:
         known = contract.part in self.stores if contract.part else bool(self.stores)
         if contract.subject in self.subjects or (contract.subject is Subject.STATE and known):
             return ""
-        return f"the drill {self.drill} ran no {contract.about if self.stores else contract.subject}"
+        return f"the drill {self.drill} did not run {contract.about if self.stores else contract.subject}"
 
     def in_part(self, contract: Contract) -> bool:
         """Whether it ran the part that the contract is about, where not all of the subject."""
@@ -152,7 +152,7 @@ def from_text(text: str, place: str) -> DrillManifest:
 
     converter = Converter()
     converter.register_structure_hook(Seconds, lambda value, _: Seconds(float(value)))
-    remedy = "name the folder of a finished drill of this version of secondsite"
+    remedy = "give the folder of a finished drill of this version of secondsite"
     try:
         plain = json.loads(text)
         schema = plain.pop("schema")
@@ -160,4 +160,4 @@ def from_text(text: str, place: str) -> DrillManifest:
             raise InputError.at(place, f"its schema is {schema!r}, not {SCHEMA}", remedy)
         return converter.structure(plain, DrillManifest)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, BaseValidationError):
-        raise InputError.at(place, "is not a drill's manifest", remedy) from None
+        raise InputError.at(place, "is not a drill manifest", remedy) from None

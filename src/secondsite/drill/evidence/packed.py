@@ -26,7 +26,7 @@ from secondsite.model.place import Place
 PACKED = ".evidence"
 _FOLDED = ".columns"
 _MOST_BYTES = 8 << 30
-_REMEDY = "this proves nothing any more: take the file from where it was copied, or run the drill again"
+_REMEDY = "it no longer counts as evidence: restore the file from a copy, or run the drill again"
 
 
 def is_packed(path: Path) -> bool:
@@ -117,7 +117,7 @@ def _lay_out(path: Path, folder: Path) -> None:
         for entry in archive:
             name = PurePosixPath(entry.name.removesuffix(_FOLDED))
             if not entry.isfile() or name.is_absolute() or ".." in name.parts:
-                raise ValueError(f"{entry.name} has no place in evidence")
+                raise ValueError(f"{entry.name} does not belong in evidence")
             left -= entry.size
             source = archive.extractfile(entry) if left >= 0 else None
             if source is None:

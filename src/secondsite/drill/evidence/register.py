@@ -26,7 +26,7 @@ from secondsite.model.errors import InputError, Problem
 
 SUFFIX = ".register"
 SCHEMA = "secondsite/register/1"
-_REMEDY = "what it lists proves nothing any more: take the file from where it was copied, or drill again"
+_REMEDY = "the runs it lists no longer count as evidence: restore the file from a copy, or drill again"
 
 
 class RegisterEvent(StrEnum):
@@ -121,7 +121,7 @@ def read_register(path: Path) -> Register:
                 campaigns[campaign] = evolve(campaigns[campaign], last=str(line["last"]))
         return Register(name, path, tuple(campaigns.values()), tuple(str(line["hash"]) for line in lines))
     except (ValueError, KeyError, TypeError, IndexError, OverflowError):
-        raise InputError.at(str(path), "is no register of campaigns", _REMEDY) from None
+        raise InputError.at(str(path), "is not a register of campaigns", _REMEDY) from None
 
 
 def registers_below(root: Path) -> tuple[tuple[Register, ...], tuple[Problem, ...]]:

@@ -22,7 +22,7 @@ from secondsite.model.place import Place
 
 SUFFIX = ".dsse"
 _TYPE = "application/vnd.in-toto+json"
-_REMEDY = "ask whoever drilled for a record that is signed, or drill with --sign"
+_REMEDY = "ask whoever ran the drill for a signed record, or drill with --sign"
 
 
 @frozen
@@ -74,12 +74,12 @@ def _wrong(campaign: Campaign, target: Path, keys: Collection[str]) -> str:
         signatures = [(str(each["keyid"]), base64.b64decode(each["sig"]).hex()) for each in envelope["signatures"]]
         typed = envelope["payloadType"] == _TYPE
     except (OSError, ValueError, KeyError, TypeError):
-        return f"{target.name} is no signature"
+        return f"{target.name} is not a signature"
     good = {key for key, signature in signatures if is_signature(key, signature, _encoded(statement))}
     if not typed or not good or statement.decode(errors="replace") != _statement(campaign):
         return f"{target.name} is not a signature of this record"
     if keys and not good & set(keys):
-        return f"is signed by a key that you did not name ({min(good)[:16]}…)"
+        return f"is signed by a key that you did not give ({min(good)[:16]}…)"
     return ""
 
 

@@ -15,9 +15,9 @@ from secondsite.drill.evidence.register import CampaignSeries, Register, Registe
 from secondsite.model.errors import Problem, SecondsiteError
 from secondsite.model.place import Place
 
-_LINK = "a run that was there is gone: bring it back, or remove the link and say why"
-_RUN = "this proves nothing: take the run from where it was copied, or drill again"
-_RECORD = "its runs prove nothing: take the folder as it was, all its *.register and *.campaign files with it"
+_LINK = "a run is missing: restore it, or remove the link and document why"
+_RUN = "it does not count as evidence: restore the run from a copy, or drill again"
+_RECORD = "its runs do not count as evidence: restore the folder with all its *.register and *.campaign files"
 _APART_S = 3600.0
 
 
@@ -75,7 +75,7 @@ class SoundRuns:
         whys = [f"run {run.number}: {run.why or 'its evidence was removed or changed'}" for run in gone]
         if count > len(gone):
             whys.append(f"{count - len(gone)} never begun")
-        why = f"{count} of {campaign.planned} runs of {campaign.path.name} prove nothing ({', '.join(whys)})"
+        why = f"{count} of {campaign.planned} runs of {campaign.path.name} do not count ({', '.join(whys)})"
         return Absent(campaign.id, campaign.series, campaign.opened, count, why)
 
 
@@ -101,7 +101,7 @@ def sound_runs(root: Path) -> SoundRuns:
         name, digests = evidence.manifest.id or last, ledger_digests(evidence.folder)
         dated = tuple(_dated(evidence))
         if name in runs and closing[name] != last:
-            dated += (Problem(Place(str(path)), f"has the id of {runs[name].path}, and is another run", _RUN),)
+            dated += (Problem(Place(str(path)), f"has the id of {runs[name].path}, but is a different run", _RUN),)
         elif name not in runs and digests and digests in ledgers:
             dated += (Problem(Place(str(path)), f"has the ledgers of {ledgers[digests]}", _RUN),)
         problems += dated
@@ -117,9 +117,9 @@ def _not_as_registered(campaign: Campaign, registers: Sequence[Register]) -> str
     if line is None:
         return ""
     if not any(register.knows(line, campaign.id) for register in registers):
-        return f"the register {line.register[:8]} that it stands in is gone, or was changed"
+        return f"its register {line.register[:8]} is missing or was changed"
     ends = (each.last for register in registers for each in register.campaigns if each.id == campaign.id)
-    return "" if next(ends) in ("", campaign.last) else "it is not as it was when the campaign was over"
+    return "" if next(ends) in ("", campaign.last) else "it was changed after the campaign ended"
 
 
 def _gone(campaign: RegisteredCampaign) -> Absent:
@@ -139,7 +139,7 @@ def _dated(evidence: Evidence) -> Iterator[Problem]:
     try:
         started = datetime.fromisoformat(evidence.manifest.started_at)
     except ValueError:
-        yield Problem(Place(str(evidence.path)), f"its date {evidence.manifest.started_at!r} is none", _RUN)
+        yield Problem(Place(str(evidence.path)), f"its date {evidence.manifest.started_at!r} is not valid", _RUN)
         return
     started = started if started.tzinfo else started.replace(tzinfo=UTC)
     walls = [event.wall_ns for event in evidence.events if event.wall_ns]

@@ -35,7 +35,7 @@ class Breach:
         return f"{self.law}: {self.what}"
 
 
-CONSERVATION, ONE_WRITER, SOMEBODY_WRITES, ENDS = "conservation", "one writer", "somebody writes", "comes to its end"
+CONSERVATION, ONE_WRITER, SOMEBODY_WRITES, ENDS = "conservation", "one writer", "somebody writes", "completes"
 _SHOWN = 3
 
 
@@ -48,7 +48,7 @@ def conservation(missing: Sequence[Promise], after: str) -> tuple[Breach, ...]:
     if not missing:
         return ()
     shown = ", ".join(f"{one.stream} {one.sequence} of {one.region}" for one in missing[:_SHOWN])
-    return (Breach(CONSERVATION, f"{len(missing)} acknowledged writes are nowhere after {after}: {shown}"),)
+    return (Breach(CONSERVATION, f"{len(missing)} acknowledged writes are missing everywhere after {after}: {shown}"),)
 
 
 def overlap(promises: Iterable[Promise], left: str, taken_by: str, since_s: float) -> list[Promise]:

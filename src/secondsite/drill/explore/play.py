@@ -204,7 +204,9 @@ class Explorer:
             left -= quiet
             if left < 0 or time.monotonic() - began_s > _MOVE_S:
                 why = self.log[-1] if self.log else "?"
-                self.breaches.append(Breach(ENDS, f"the {name} does not, with everything mended: {why}"))
+                self.breaches.append(
+                    Breach(ENDS, f"the {name} does not complete, although every fault is healed: {why}")
+                )
                 return False
             if quiet and outcome is not None and not self._taken_over(outcome):
                 await self._writes(f"after an attempt at the {name} failed", _WRITES_WITHIN_S)
@@ -225,7 +227,7 @@ class Explorer:
             if (task := asyncio.current_task()) and task.cancelling():
                 move.cancel()
                 raise
-            self._say("the controller was ended")
+            self._say("the controller was killed")
         except SecondsiteError as error:
             self._say("; ".join(one.what for one in error.problems))
         return None
@@ -267,7 +269,7 @@ class Explorer:
         except (InputError, MachineError) as error:
             self._say(f"abort: {error.problems[0].what}")
             return 0
-        self._say("aborted, and planned anew")
+        self._say("aborted, and planned again")
         return 1
 
     def _taken_over(self, outcome: OperationOutcome) -> bool:
@@ -314,7 +316,7 @@ class Explorer:
                 return
             await asyncio.sleep(0.25)
         if held is None:
-            self.breaches.append(Breach(ENDS, f"a region does not answer at {after}, with everything mended"))
+            self.breaches.append(Breach(ENDS, f"a region does not answer at {after}, although every fault is healed"))
         else:
             self.breaches += conservation(missing, after)
 

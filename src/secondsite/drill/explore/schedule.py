@@ -144,12 +144,12 @@ def read_schedule(path: Path) -> FaultSchedule:
     try:
         content: Any = json.loads(path.read_text("utf-8"))
         if not isinstance(content, dict) or content.pop("schema", None) != SCHEMA:
-            raise InputError.at(str(path), f"is no schedule ({SCHEMA})", "give a file that `drill explore` wrote")
+            raise InputError.at(str(path), f"is not a schedule ({SCHEMA})", "give a file that `drill explore` wrote")
         content.pop("breaches", None)
         schedule = cattrs.structure(content, FaultSchedule)
     except (OSError, ValueError, TypeError, KeyError, cattrs.BaseValidationError) as error:
         why = str(error).splitlines()[0]
-        raise InputError.at(str(path), f"no schedule can be read: {why}", "give one that was written") from None
+        raise InputError.at(str(path), f"cannot read a schedule: {why}", "give an existing file") from None
     for one in schedule.disturbances:
         if one.target not in TARGETS[one.kind]:
             what = f"{one.kind} has no target {one.target!r}"

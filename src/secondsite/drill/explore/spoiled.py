@@ -63,5 +63,5 @@ SPOILED: Mapping[str, Mapping[Verb, Action]] = {
 def executors(spoiled: str) -> Mapping[Verb, Action]:
     """Raises InputError for a control that there is none of."""
     if spoiled and spoiled not in SPOILED:
-        raise InputError.at("--control", f"there is no control {spoiled}", f"there are {', '.join(SPOILED)}")
+        raise InputError.at("--control", f"unknown control {spoiled}", f"there are {', '.join(SPOILED)}")
     return {**EXECUTORS, **SPOILED.get(spoiled, {})}

@@ -16,10 +16,10 @@ _WHY_NOT: Mapping[Link, str] = {
     Link.SUPERCLUSTER_MIRROR_WITNESS: "its failback starts the first region joined, and the search starts it apart",
     Link.STRETCH: "its streams span the regions, and none is promoted",
     Link.SOURCED: "each region writes streams of its own, so that two writers are no breach",
-    Link.MANAGED: "its servers are somebody else's",
+    Link.MANAGED: "its servers are run by a provider",
     Link.BACKUP: _NO_WAY_BACK,
     Link.ARCHIVE: _NO_WAY_BACK,
-    Link.MIRROR_AND_BACKUP: "some of its streams have no way back",
+    Link.MIRROR_AND_BACKUP: "some of its streams have no failback",
     Link.NONE: "there is no second region",
 }
 

@@ -22,11 +22,11 @@ async def play(stage: Stage) -> None:
     await stage.lab.wan.cut(pods, stage.home)
     stage.struck(Moment.now(), "the API is cut off from NATS")
     without_decision(stage)
-    await stage.pass_time(stage.setup.profile.cut_off_s, "nothing passes between the API and NATS")
+    await stage.pass_time(stage.setup.profile.cut_off_s, "no traffic passes between the API and NATS")
     await stage.lab.wan.heal(pods, stage.home)
     healed_ns = stage.note("network-back")
     promised = stage.buffered_by(stage.home, stage.milestones[Milestone.FAULT])
-    stage.observe(f"while cut off the API promised {promised} writes (202) that it could not store", None)
+    stage.observe(f"while disconnected, the API answered {promised} writes with 202 that it could not store", None)
     took_s = await stored_again(stage, healed_ns, LIMIT_S)
     within(stage, "with the network back, streams store as before", took_s, LIMIT_S)
     note_pods(stage)
@@ -34,7 +34,7 @@ async def play(stage: Stage) -> None:
 
 DRILL = Drill(
     "api-cut-off",
-    "the API is cut off from NATS for a while",
+    "the API loses its connection to NATS for a while",
     Fault.GRAY,
     play,
     serves_at_home,

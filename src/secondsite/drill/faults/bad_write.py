@@ -64,30 +64,30 @@ async def play(stage: Stage) -> None:
     backed_up = stage.note("backup", streams=list(backups.streams))
     last = await last_of(stage, events.origin)
     await stage.pass_time(_BETWEEN_S, "backed up; good writes go on")
-    stage.struck(Moment.now(), f"a release writes {WRITES} wrong messages and overwrites {KEYS} keys")
+    stage.struck(Moment.now(), f"a release writes {WRITES} bad messages and overwrites {KEYS} keys")
     wrong = await write_wrong(stage, events.origin)
     await put(stage, bucket.origin, WRONG)
     both = (events, bucket)
     await _follows(stage, both)
     held = await captured(stage, [copied.mirror for copied in both], wrong)
-    stage.observe(f"replication carried it over: the mirror holds {held}", held == ALL)
-    await stage.pass_time(_NOTICED_S, "somebody notices, and decides")
+    stage.observe(f"replication copied it: the mirror holds {held}", held == ALL)
+    await stage.pass_time(_NOTICED_S, "somebody detects it, and decides")
     stage.reach(Milestone.DETECTED)
-    stage.reach(Milestone.DECIDED, by="a person, played by the drill")
+    stage.reach(Milestone.DECIDED, by="a person, simulated by the drill")
     gone = await last_of(stage, events.origin) - last - WRITES
     refused = await backups.restore(stage.home, backups.streams, overwrite=True)
     if any(refused.values()):
-        raise MachineError.at("restore", "; ".join(why for why in refused.values() if why), "see the lab's logs")
+        raise MachineError.at("restore", "; ".join(why for why in refused.values() if why), "check the lab's logs")
     stage.reach(Milestone.EXECUTED)
     held = await captured(stage, [copied.origin for copied in both], wrong)
     age_s = (stage.milestones[Milestone.FAULT] - backed_up) / 1e9
     stage.observe(f"restored from the backup of {age_s:.1f} s before: {held} are left", held == NONE)
-    stage.observe(f"the price: about {gone} good messages that were written since the backup", None)
+    stage.observe(f"the cost: about {gone} good messages that were written since the backup", None)
     held = await captured(stage, [copied.mirror for copied in both], wrong)
     stage.observe(f"the mirror of the restored streams still holds {held}", None)
     await _mirror_anew(stage, both)
     held = await captured(stage, [copied.mirror for copied in both], wrong)
-    stage.observe(f"made anew, the mirror holds {held}", held == NONE)
+    stage.observe(f"after it was recreated, the mirror holds {held}", held == NONE)
     await stage.settled()
 
 
@@ -97,7 +97,7 @@ async def play(stage: Stage) -> None:
 def _at_standby(stage: Stage) -> StreamPlacement:
     placement = stage.families[0].at(stage.away)
     if placement is None:
-        raise MachineError.at("drill", f"{stage.families[0].name} has no mirror in {stage.away}", "see the strategy")
+        raise MachineError.at("drill", f"{stage.families[0].name} has no mirror in {stage.away}", "check the strategy")
     return placement
 
 
@@ -135,7 +135,7 @@ async def _follows(stage: Stage, copies: Iterable[_Copied]) -> None:
         while await last_of(stage, copied.mirror) < wanted:
             if time.monotonic() > end:
                 what = f"the mirror does not hold what {copied.origin.name} held {_WITHIN_S:g} s ago"
-                raise MachineError.at(copied.mirror.name, what, "see the lab's logs")
+                raise MachineError.at(copied.mirror.name, what, "check the lab's logs")
             await asyncio.sleep(0.2)
 
 
@@ -144,12 +144,12 @@ def _replicated(deployment: Deployment) -> str:
         return ""
     if any(stream.mirror for cluster in deployment.clusters for stream in cluster.streams):
         return ""
-    return "no stream is mirrored: a wrong write is carried nowhere"
+    return "no stream is mirrored, so a bad write is not copied anywhere"
 
 
 DRILL = Drill(
     "bad-write",
-    "wrong messages and overwritten keys are replicated",
+    "bad messages and overwritten keys are replicated",
     Fault.BAD_WRITE,
     play,
     _replicated,

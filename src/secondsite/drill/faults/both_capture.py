@@ -13,7 +13,7 @@ _WRITES = 50
 
 async def both_capture(stage: Stage) -> None:
     """Writes at home, asked of the other region: which of them did its own stream take in by itself?"""
-    stage.struck(Moment.now(), "nothing: both regions take writes")
+    stage.struck(Moment.now(), "nothing: both regions accept writes")
     family, ids = stage.families[0], [f"both-{number}" for number in range(_WRITES)]
     stage.path.written.update(ids)
     subject = stage.load.clients[0].streams[0].of_key(0)
@@ -29,4 +29,6 @@ async def both_capture(stage: Stage) -> None:
         messages = direct_messages(opened, placement.name, state.first_seq, state.last_seq) if state else None
         headers = [message.headers async for message in messages] if messages else []
     own = sum(each.get("Nats-Msg-Id") in ids and "Nats-Stream-Source" not in each for each in headers)
-    stage.observe(f"writes of one region that the other's stream took in by itself: {own} of {_WRITES}", own == 0)
+    stage.observe(
+        f"writes of one region that the other region's stream captured by itself: {own} of {_WRITES}", own == 0
+    )

@@ -27,7 +27,7 @@ async def play(stage: Stage) -> None:
     if outcome is None:
         return
     waited = _waited(stage)
-    stage.observe("the change of the record was tried again until it was taken", outcome.finished and waited)
+    stage.observe("the record change was retried until it was accepted", outcome.finished and waited)
     await stage.settled()
 
 
@@ -35,7 +35,7 @@ async def _unstick(stage: Stage) -> None:
     await asyncio.sleep(_STUCK_S)
     await stage.lab.dns.stick(False)
     stage.note("dns-works")
-    stage.report("the name server takes changes again")
+    stage.report("the name server accepts changes again")
 
 
 def _waited(stage: Stage) -> bool:
@@ -46,7 +46,7 @@ def _waited(stage: Stage) -> bool:
 
 def _dns(deployment: Deployment) -> str:
     if deployment.strategy.switch is not Switch.DNS:
-        return "nobody changes its record"
+        return "its record is never changed"
     return mirrored(deployment)
 
 

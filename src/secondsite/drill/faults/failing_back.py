@@ -45,7 +45,7 @@ async def lost_and_over(stage: Stage) -> bool:
 async def home_again(stage: Stage) -> None:
     """The old region is repaired and everything goes back to it."""
     joined = one_meta_group(stage.setup.deployment)
-    stage.report(f"failback: {stage.home} is there again{'' if joined else ', alone'}")
+    stage.report(f"failback: {stage.home} is back{'' if joined else ', alone'}")
     await (stage.sites.join(stage.home) if joined else stage.sites.isolate(stage.home))
     names = [placement.name for family in stage.families if (placement := family.at(stage.home))]
     await all_led(place(stage.lab, stage.home), names, 30.0)
@@ -62,7 +62,9 @@ async def home_again(stage: Stage) -> None:
     stage.on_step = None
     stage.observe("the failback procedure completes", bool(back and back.finished))
     mirrors = await _mirrors(stage)
-    stage.observe(f"{stage.away} mirrors {stage.home} again, so that the next loss is failed over alike", mirrors)
+    stage.observe(
+        f"{stage.away} mirrors {stage.home} again, so that the next loss can be failed over in the same way", mirrors
+    )
     await stage.pass_time(_FOLLOW_S, "clients follow")
     await observe_saved_rows(stage, begin_ns)
     note_silence(stage, "failback", begin_ns)

@@ -15,16 +15,16 @@ async def play(stage: Stage) -> None:
     check = stage.watch()
     await stage.strike()
     moment = stage.lab.freeze(*(server.name for server in stage.lab.servers(stage.home)))
-    stage.struck(moment, f"every NATS server of {stage.home} stands still")
+    stage.struck(moment, f"every NATS server of {stage.home} is paused")
     noticed = await stage.noticed(check, _PEOPLE_S)
     noticing = "turned bad" if noticed else f"stayed green for {_PEOPLE_S:g} s"
     stage.observe(f"the health check {noticing} while nothing could be stored", None)
     stage.reach(Milestone.DETECTED)
-    stage.reach(Milestone.DECIDED, by="a person, played by the drill")
+    stage.reach(Milestone.DECIDED, by="a person, simulated by the drill")
     leave_home(stage)
-    if await stage.fail_over("somebody declared it: clients get no acknowledgement"):
+    if await stage.fail_over("somebody declared it, as clients get no acknowledgement"):
         await stage.settled()
     stage.lab.kill(*stage.lab.processes(stage.home))
 
 
-DRILL = Drill("gray-region", "the region is alive and useless", Fault.GRAY, play, mirrored)
+DRILL = Drill("gray-region", "the region is alive but cannot serve", Fault.GRAY, play, mirrored)

@@ -34,7 +34,7 @@ async def play(stage: Stage) -> None:
     stage.on_step = strike_again
     outcome = await stage.fail_over()
     stage.on_step = None
-    stage.observe("the procedure completes with a server less", bool(outcome and outcome.finished))
+    stage.observe("the procedure completes with one server fewer", bool(outcome and outcome.finished))
     await stage.settled()
 
 
@@ -53,4 +53,4 @@ async def _lone(stage: Stage) -> set[str]:
     return lone
 
 
-DRILL = Drill("loss-during-failover", "the standby loses a server in the middle", Fault.REGION, play, mirrored)
+DRILL = Drill("loss-during-failover", "the standby loses a server during the failover", Fault.REGION, play, mirrored)

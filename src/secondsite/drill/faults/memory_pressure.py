@@ -1,4 +1,4 @@
-"""One of the API's pods takes memory until its limit ends it; Kubernetes starts it again.
+"""One of the API's pods allocates memory until it reaches its limit; Kubernetes starts it again.
 
 The memory is really taken, in the process that serves. The limit is the manifest's, watched over by the lab. The
 promise is that of the example's chaos baseline, longer than that of its contract for a dying process.
@@ -21,10 +21,10 @@ LIMIT_S = 45.0
 async def play(stage: Stage) -> None:
     victim = stage.random.choice([pod.name for pod in stage.lab.pods(stage.home)])
     await stage.strike()
-    stage.struck(stage.lab.fill_memory(victim), f"{victim} takes memory until its limit ends it")
+    stage.struck(stage.lab.fill_memory(victim), f"{victim} allocates memory until it reaches its limit")
     without_decision(stage)
     ended_s = await until(stage, victim, Happened.OUT_OF_MEMORY, LIMIT_S)
-    within(stage, f"{victim} is beyond its memory limit and killed", ended_s, None)
+    within(stage, f"{victim} exceeds its memory limit and is killed", ended_s, None)
     took_s = await until(stage, victim, Happened.READY, 2 * LIMIT_S)
     within(stage, f"{victim} runs and is ready again", took_s, LIMIT_S)
     note_pods(stage)
@@ -34,7 +34,7 @@ async def play(stage: Stage) -> None:
 def _limited(deployment: Deployment) -> str:
     api = next(iter(deployment.system.with_role(Role.API)), None)
     if api and not api.memory_limit_bytes:
-        return f"{api.name} has no memory limit: what it takes is the node's"
+        return f"{api.name} has no memory limit: it uses the node's memory"
     return serves_at_home(deployment)
 
 

@@ -14,7 +14,7 @@ async def play(stage: Stage, allowed: frozenset[str] = frozenset()) -> None:
     name = stage.setup.deployment.system.secrets[0].name
     stage.secrets.forget(stage.away, name)
     stage.note("forgotten", secret=name, region=stage.away)
-    await refused_until_synchronised(stage, name, "is missing", allowed)
+    await refused_until_synchronised(stage, name, "missing", allowed)
 
 
 uncompared = partial(play, allowed=frozenset({"stale-secret"}))

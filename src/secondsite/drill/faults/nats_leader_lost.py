@@ -36,7 +36,7 @@ async def _led(stage: Stage) -> Counter[str]:
 
 DRILL = Drill(
     "nats-leader-lost",
-    "the NATS server that leads most streams is killed",
+    "the NATS server that leads the most streams is killed",
     Fault.PROCESS,
     play,
     serves_at_home,

@@ -32,11 +32,11 @@ async def play(stage: Stage) -> None:
     await stage.strike()
     stage.struck(stage.lab.freeze(collector), f"{collector} stands still")
     without_decision(stage)
-    await _unhurt(stage, "while it stands still", before)
+    await _unhurt(stage, "while it is paused", before)
     stage.lab.kill(collector)
     stage.note("collector-killed")
     stage.report(f"{collector} is killed")
-    await _unhurt(stage, "while it is gone", before)
+    await _unhurt(stage, "while it is down", before)
     note_pods(stage)
 
 
@@ -59,7 +59,7 @@ def _lines(record: Path) -> dict[str, int]:
 
 DRILL = Drill(
     "observability-gone",
-    "the collector stands still, then dies",
+    "the collector hangs, then dies",
     Fault.PROCESS,
     play,
     serves_at_home,

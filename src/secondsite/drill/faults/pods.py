@@ -32,7 +32,7 @@ def without_decision(stage: Stage) -> None:
 
 def kubelet(stage: Stage) -> Kubelet:
     if stage.lab.kubelet is None:
-        raise MachineError.at("lab", "nothing restarts by itself in this lab", "start it with pods")
+        raise MachineError.at("lab", "no process restarts by itself in this lab", "start the lab with pods")
     return stage.lab.kubelet
 
 

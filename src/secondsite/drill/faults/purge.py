@@ -19,7 +19,7 @@ OPERATOR = 999
 async def play(stage: Stage) -> None:
     check = stage.watch()
     removed = await purge(stage)
-    await stage.pass_time(2.0, "the purge has time to get anywhere")
+    await stage.pass_time(2.0, "the purge has time to replicate")
     kept = await _messages_at(stage, stage.away)
     stage.observe(f"the mirror holds {kept} messages of a stream of which {removed} were purged", kept >= removed > 0)
     await stage.lose(stage.home)
@@ -39,7 +39,7 @@ async def purge(stage: Stage) -> int:
         streams = StreamApi(opened)
         state = await streams.stream(name)
         if state is None:
-            raise MachineError.at(name, "is not there to be purged", "see the lab's logs")
+            raise MachineError.at(name, "does not exist, so it cannot be purged", "check the lab's logs")
         with Ledger.create(path, LedgerHeader(config.run, OPERATOR, config.streams)) as ledger:
             ledger.erasure(RecordKind.PURGE, number, state.last_seq + 1)
             await streams.purge(name, below=state.last_seq + 1)

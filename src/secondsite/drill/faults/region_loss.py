@@ -73,12 +73,12 @@ async def _refused_beforehand(stage: Stage) -> list[str]:
         return []
     answers = await ask_promotion(place(stage.lab, stage.away), pairs)
     stage.note("asked-beforehand", answers=answers)
-    stage.report(f"asked while nothing is wrong, the server says: {'; '.join(answers)}")
+    stage.report(f"asked before the loss, the server says: {'; '.join(answers)}")
     return answers
 
 
 async def _ask_all_the_same(stage: Stage, refused: list[str]) -> None:
-    stage.report(f"asking for the promotion all the same, for {stage.setup.profile.hopeless_s:g} s")
+    stage.report(f"requesting the promotion anyway, for {stage.setup.profile.hopeless_s:g} s")
     answers = await ask_promotion(place(stage.lab, stage.away), mirrored(stage), stage.setup.profile.hopeless_s)
     asked = "; ".join([*(f"before the loss: {answer}" for answer in refused), *answers])
     if _promoted(answers):
@@ -90,7 +90,7 @@ async def _ask_all_the_same(stage: Stage, refused: list[str]) -> None:
 
 def _note_stop_of_ours(stage: Stage, asked: str) -> None:
     """No server refused: what stopped is the procedure, and its reason is the one that counts."""
-    stage.note(EventName.STOPPED, why=f"{stage.failure}; asked all the same, the server did it: {asked}")
+    stage.note(EventName.STOPPED, why=f"{stage.failure}; asked anyway, the server did it: {asked}")
     stage.observe(f"the failover stopped: {stage.failure}", False)
 
 

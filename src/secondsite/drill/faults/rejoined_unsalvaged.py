@@ -44,7 +44,7 @@ async def play(stage: Stage) -> None:
     """The last second before the loss does not get across, so that the old disks hold something alone."""
     check = stage.watch()
     await stage.lab.wan.cut(stage.home, stage.away)
-    await stage.pass_time(1.0, "the way to the standby is cut")
+    await stage.pass_time(1.0, "the link to the standby is cut")
     await stage.lose(stage.home)
     leave_home(stage)
     await stage.noticed(check)

@@ -27,7 +27,7 @@ async def play(stage: Stage) -> None:
     moment: Moment = await stage.lab.kill_region(stage.home)
     stage.note(EventName.LOST_AGAIN, moment.monotonic_ns, region=stage.home)
     stage.report(f"{stage.home} is lost again")
-    await stage.pass_time(_DECIDED_S, "until somebody decides")
+    await stage.pass_time(_DECIDED_S, "waiting until somebody decides")
     journal = stage.writer.folder / "second-failover.jsonl"
     again = await stage.carry_out(stage.procedure, journal, "lost again", Options(patience=PATIENCE))
     stage.observe("the second failover completes", bool(again and again.finished))
@@ -37,5 +37,11 @@ async def play(stage: Stage) -> None:
 
 
 DRILL = Drill(
-    "second-loss", "lost, failed back to, and lost again", Fault.REGION, play, mirrored, returns=True, again=True
+    "second-loss",
+    "lost, restored by a failback, and lost again",
+    Fault.REGION,
+    play,
+    mirrored,
+    returns=True,
+    again=True,
 )

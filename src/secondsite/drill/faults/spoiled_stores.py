@@ -37,7 +37,7 @@ async def _left_behind(stage: Stage, spoil: str) -> None:
                     continue
             await session.rows(_CUT)
     stage.note("left-behind", by=spoil)
-    await stage.pass_time(LEFT_BEHIND_S, "the standby of each database follows no more")
+    await stage.pass_time(LEFT_BEHIND_S, "the standby of each database stops replicating")
     await region_loss.play(stage)
 
 
@@ -46,8 +46,8 @@ async def keys_left_behind(stage: Stage) -> None:
         async with stage.lab.stores.redis.server(store, stage.home).place.open() as session:
             await session.ask("ACL", "SETUSER", FOLLOWER, "off")
             await session.ask("CLIENT", "KILL", "TYPE", "replica")
-    stage.note("left-behind", by="the replica's user is off")
-    await stage.pass_time(LEFT_BEHIND_S, "the replica of each Redis follows no more")
+    stage.note("left-behind", by="the replica's user is disabled")
+    await stage.pass_time(LEFT_BEHIND_S, "the replica of each Redis stops replicating")
     await region_loss.play(stage)
 
 
@@ -64,19 +64,19 @@ def with_keys(setup: Setup) -> Setup:
 SPOILED = (
     (
         "standby-that-replicates-nothing",
-        "the database's standby is let in no more",
+        "the database's standby can no longer log in",
         partial(_left_behind, spoil=_NO_LOGIN),
         as_it_is,
     ),
     (
         "replication-slot-gone",
-        "the slot that the database's standby follows from is dropped",
+        "the replication slot of the database's standby is dropped",
         partial(_left_behind, spoil=_NO_SLOT),
         as_it_is,
     ),
     (
         "replica-that-receives-nothing",
-        "the user that the Redis replica logs in with is turned off",
+        "the user of the Redis replica is disabled",
         keys_left_behind,
         with_keys,
     ),

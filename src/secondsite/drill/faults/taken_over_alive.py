@@ -57,19 +57,19 @@ async def play(stage: Stage) -> None:
     others = [region for region in stage.lab.regions if region != stage.home]
     for other in others:
         await stage.lab.wan.cut(stage.home, other)
-    stage.struck(Moment.now(), f"{stage.home} is cut off from the other regions, and lives")
+    stage.struck(Moment.now(), f"{stage.home} is cut off from the other regions, and is alive")
     leave_home(stage)
-    await stage.pass_time(_NOTICED_S, "somebody takes it for lost")
+    await stage.pass_time(_NOTICED_S, "somebody believes it is lost")
     stage.reach(Milestone.DETECTED)
-    stage.reach(Milestone.DECIDED, by="a person, played by the drill")
-    if not await stage.fail_over("somebody takes it for lost"):
+    stage.reach(Milestone.DECIDED, by="a person, simulated by the drill")
+    if not await stage.fail_over("somebody believes it is lost"):
         return
     await stage.pass_time(_BOTH_S, "the regions are cut off from each other, and both are up")
     for other in others:
         await stage.lab.wan.heal(stage.home, other)
     healed_s = time.monotonic()
     await fence_again(stage)
-    stage.report(f"fenced {time.monotonic() - healed_s:.1f} s after the way was back")
+    stage.report(f"fenced {time.monotonic() - healed_s:.1f} s after the link was restored")
     networks = [f"{stage.lab.addresses.network(region)}.0.0/24" for region in (stage.home, stage.away)]
     both = taken_by_both(stage.history(), networks[0], networks[1])
     policy = (stage.setup.deployment.system.operate or Operate()).writers
@@ -82,7 +82,7 @@ async def play(stage: Stage) -> None:
 
 DRILL = Drill(
     "taken-over-alive",
-    "the region is cut off and lives, and the other is promoted",
+    "the region is cut off but alive, and the other is promoted",
     Fault.REGION,
     play,
     mirrored,

@@ -24,5 +24,5 @@ async def play(stage: Stage) -> None:
 
 
 DRILL = Drill(
-    "region-loss-under-lag", "the way is slow, then the region is lost", Fault.REGION, play, mirrored, databases=True
+    "region-loss-under-lag", "the link is slow, then the region is lost", Fault.REGION, play, mirrored, databases=True
 )

@@ -26,14 +26,14 @@ async def play(stage: Stage) -> None:
             await stage.lab.wan.cut(stage.home, other)
     stage.struck(Moment.now(), f"{stage.home} is cut off from the other regions")
     noticed = await stage.noticed(check, _CUT_S)
-    stage.observe("both signals agree that the region is alive, so nobody takes over", not noticed)
+    stage.observe("both signals show that the region is alive, so no failover starts", not noticed)
     for other in stage.lab.regions:
         if other != stage.home:
             await stage.lab.wan.heal(stage.home, other)
     healed = time.monotonic()
     if any(family.reach is Reach.MIRRORED for family in stage.families):
         caught_up = await _caught_up(stage)
-        stage.observe(f"mirrors caught up {time.monotonic() - healed:.1f} s after the way was back", caught_up)
+        stage.observe(f"mirrors caught up {time.monotonic() - healed:.1f} s after the link was restored", caught_up)
     await stage.settled()
 
 

@@ -45,24 +45,24 @@ async def play(stage: Stage) -> None:
     archive = LabArchive(stage.lab)
     await _shipped(archive, bucket, KEYS)
     await stage.pass_time(_BETWEEN_S, "good writes go on")
-    stage.struck(Moment.now(), f"a release writes {WRITES} wrong messages and overwrites {KEYS} keys")
+    stage.struck(Moment.now(), f"a release writes {WRITES} bad messages and overwrites {KEYS} keys")
     wrong = await write_wrong(stage, events)
     await put(stage, bucket, WRONG)
     held = await captured(stage, (events, bucket), wrong)
     stage.observe(f"{stage.home} holds {held}", held == ALL)
-    await stage.pass_time(_NOTICED_S, "somebody notices, and decides")
+    await stage.pass_time(_NOTICED_S, "somebody detects it, and decides")
     stage.reach(Milestone.DETECTED)
-    stage.reach(Milestone.DECIDED, by="a person, played by the drill")
+    stage.reach(Milestone.DECIDED, by="a person, simulated by the drill")
     await _list_good(stage, archive, events, wrong)
     last_good = wrong.first - 1
     refused = await archive.undo(stage.home, events.name, last_good, (events.name, bucket.name))
     if any(refused.values()):
-        raise MachineError.at("restore", "; ".join(why for why in refused.values() if why), "see the lab's logs")
+        raise MachineError.at("restore", "; ".join(why for why in refused.values() if why), "check the lab's logs")
     stage.reach(Milestone.EXECUTED)
     held = await captured(stage, (events, bucket), wrong)
     kept = await _ids(stage, events, last_good, last_good)
     stage.observe(
-        f"restored to message {last_good} of {events.name}, the last before the first wrong one: {held} are left",
+        f"restored to message {last_good} of {events.name}, the last before the first bad one: {held} are left",
         held == NONE and len(kept) == 1,
     )
     await stage.settled()
@@ -81,8 +81,8 @@ async def _list_good(stage: Stage, archive: LabArchive, events: StreamPlacement,
     independent = sum(each is Dependence.INDEPENDENT for each in good)
     stage.note("good-writes-after", independent=[key for key, s in of_archive.items() if s is Dependence.INDEPENDENT])
     stage.observe(
-        f"of {len(good)} good messages after the first wrong one the archive lists {independent} that do not depend on "
-        f"the wrong ones; {len(good) - independent} are on subjects that were written wrongly before them",
+        f"of {len(good)} good messages after the first bad one the archive lists {independent} that do not depend on "
+        f"the bad ones; {len(good) - independent} are on subjects that received bad messages earlier",
         of_archive == of_stream and len(of_archive) - len(good) == WRITES,
     )
 
@@ -105,5 +105,5 @@ async def _shipped(archive: LabArchive, stream: StreamPlacement, until: int) -> 
     while await archive.reaches(stream.name) < until:
         if time.monotonic() > end:
             what = f"message {until} is not in the archive after {_SHIPPED_WITHIN_S:g} s"
-            raise MachineError.at(stream.name, what, "see the archiver's log")
+            raise MachineError.at(stream.name, what, "check the archiver's log")
         await asyncio.sleep(_LOOK_S)

@@ -37,12 +37,12 @@ async def play(stage: Stage, *, fenced: bool = True) -> None:
     await stage.noticed(check)
     await stage.fail_over()
     promoted_ns = time.monotonic_ns()
-    stage.report(f"{stage.home} comes back, linked, with its streams as they were, and no controller lives")
+    stage.report(f"{stage.home} comes back, linked, with its old streams, while no controller is running")
     await stage.lab.restart_region(stage.home)
     await stage.lab.start_services(stage.home)
     stage.note("returned", region=stage.home)
     took = await _asked_as_a_writer(stage, _ALONE_S)
-    stage.observe(f"writers who asked the old primary and found that it takes writes: {took}", took == 0)
+    stage.observe(f"writers that found the old primary accepting writes: {took}", took == 0)
     if fenced:
         await fence_again(stage)
     await stage.pass_time(_BACK_S, "two regions are up")
@@ -52,7 +52,8 @@ async def play(stage: Stage, *, fenced: bool = True) -> None:
     stage.note("queued-by-the-old-primary", count=queued)
     if queued:
         outcome = (
-            f"the returned region's API promised {queued} writes (202) that it cannot store: clients kept its address"
+            f"the API of the returned region answered {queued} writes with 202 that it cannot "
+            "store, as clients kept its address"
         )
         stage.observe(outcome, None)
     await stage.settled()
@@ -98,7 +99,7 @@ def _fenced_on_return(stage: Stage) -> bool:
 
 DRILL = Drill(
     "zombie-primary",
-    "the dead region comes back by itself",
+    "the lost region comes back by itself",
     Fault.REGION,
     play,
     mirrored,

@@ -24,7 +24,7 @@ async def play(stage: Stage) -> None:
     stage.struck(stage.lab.kill(server, *pods), f"the zone with {', '.join((server, *pods))} is lost")
     for milestone in (Milestone.DETECTED, Milestone.DECIDED, Milestone.EXECUTED, Milestone.CONVERGED):
         stage.reach(milestone, stage.milestones[Milestone.FAULT])
-    await stage.pass_time(_ZONE_S, "the zone stays away")
+    await stage.pass_time(_ZONE_S, "the zone stays down")
     await stage.lab.restart(server, *pods)
     stage.note("zone-back", server=server)
     await stage.settled()
@@ -48,7 +48,7 @@ async def leading(stage: Stage) -> str:
 def fits(deployment: Deployment) -> str:
     home = [c for c in deployment.clusters if c.region in ("", deployment.primary.region.name)]
     if sum(cluster.servers for cluster in home) < 3:
-        return "the region has one server only: that is the region's loss"
+        return "the region has only one server: losing it means losing the region"
     if not any(stream.replicas > 1 for cluster in home for stream in cluster.streams):
         return "no stream has more than one replica"
     return ""

@@ -1,6 +1,6 @@
 """Files of fixed records behind a header: a magic, a length, JSON padded with spaces, then the records.
 
-The header is there whole or the file is not there: it is written aside and renamed. It is padded so that the
+The header is there whole or the file does not exist: it is written aside and renamed. It is padded so that the
 records lie on multiples of 16 bytes.
 """
 
@@ -48,13 +48,11 @@ def read_header(path: Path, *schemas: str) -> tuple[Mapping[str, Any], int]:
             text = file.read(length) if prefix.startswith(_MAGIC) and length < 1 << 24 else b""
         header = json.loads(text) if text else {}
     except OSError as error:
-        raise InputError.at(
-            str(path), f"cannot be read: {error.strerror}", "name the file that a drill wrote"
-        ) from None
+        raise InputError.at(str(path), f"cannot be read: {error.strerror}", "give a file that a drill wrote") from None
     except ValueError:
         header = {}
     if not isinstance(header, dict) or header.get("schema") not in schemas:
-        raise InputError.at(str(path), f"not a file of {schemas[0]}", "name the file that a drill wrote")
+        raise InputError.at(str(path), f"not a file of {schemas[0]}", "give a file that a drill wrote")
     return header, _PREFIX + length
 
 
@@ -68,4 +66,4 @@ def split_header(raw: bytes) -> tuple[int, bytes]:
 
 def disk_error(path: Path, error: OSError) -> MachineError:
     what = f"could not be written: {error.strerror or error}"
-    return MachineError.at(str(path), what, "make room on that disk, or name a folder on another with --evidence")
+    return MachineError.at(str(path), what, "free space on that disk, or give a folder on another disk with --evidence")

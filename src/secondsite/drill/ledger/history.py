@@ -115,7 +115,7 @@ class History:
 def read_history(paths: Sequence[Path]) -> History:
     """All ledgers of one run; raises InputError where they are not of one run, or not as a client writes them."""
     if not paths:
-        raise InputError.at("ledger", "there is no ledger", "name the folder of a drill that ran its load")
+        raise InputError.at("ledger", "no ledger", "give the folder of a drill that ran its load")
     headers = {path: read_ledger_header(path) for path in paths}
     first = max(headers.values(), key=lambda header: len(header.streams))
     base, counts = np.zeros(_CLIENTS, np.int64), np.zeros(_CLIENTS, np.int64)
@@ -148,7 +148,7 @@ def _same_run(path: Path, header: LedgerHeader, first: LedgerHeader, counts: NDA
     ):
         raise InputError.at(str(path), "a ledger of another run", "check the ledgers of one drill at a time")
     if counts[header.client]:
-        raise InputError.at(str(path), f"a second ledger of client {header.client}", "give each client its number")
+        raise InputError.at(str(path), f"a second ledger of client {header.client}", "give each client its own number")
 
 
 def _count_intents(path: Path) -> int:

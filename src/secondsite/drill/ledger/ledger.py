@@ -138,7 +138,7 @@ class Ledger:
     def create(cls, path: Path, header: LedgerHeader) -> Self:
         """Raises InputError where there is such a file: a ledger is never overwritten."""
         if path.exists():
-            raise InputError.at(str(path), "there is a ledger already", "begin a new run with a folder of its own")
+            raise InputError.at(str(path), "a ledger exists already", "start a new run with its own folder")
         write_new(path, {"schema": SCHEMA, **asdict(header)})
         return cls(path, header, _open(path), 0)
 
@@ -224,7 +224,7 @@ def read_ledger_header(path: Path) -> LedgerHeader:
         streams = tuple(stream_from(stream) for stream in header["streams"])
         return LedgerHeader(str(header["run"]), int(header["client"]), streams)
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise InputError.at(str(path), "its header is not a ledger's", "name the file that a drill wrote") from None
+        raise InputError.at(str(path), "its header is not a ledger's", "give a file that a drill wrote") from None
 
 
 def read_chunks(path: Path, chunk_records: int = CHUNK_RECORDS) -> Iterator[Records]:
@@ -243,7 +243,7 @@ def read_chunks(path: Path, chunk_records: int = CHUNK_RECORDS) -> Iterator[Reco
             whole = count if good.all() else int(np.argmin(good))
             if good[whole:].any() or (ended and whole):
                 raise InputError.at(
-                    str(path), "a damaged record lies within it", "run the drill again: this proves nothing"
+                    str(path), "it contains a damaged record", "run the drill again: this is not evidence"
                 )
             ended = ended or whole < count
             yield records[:whole]

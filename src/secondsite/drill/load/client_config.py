@@ -77,7 +77,7 @@ class ClientConfig:
     arrival that finds ``max_in_flight`` under way is withheld, counted and never made up for. ``retries`` follow
     every outcome that is not an acknowledgement, with the same message id, after ``retry_pause_s`` and then twice
     as long each time. ``writes`` are the numbers of those streams that this client writes to; all where none are
-    named. ``duration_s`` 0: until SIGTERM. What is under way then has ``drain_s`` to end.
+    named. ``duration_s`` 0: until SIGTERM. What is in progress then has ``drain_s`` to end.
     """
 
     run: str
@@ -133,6 +133,6 @@ def load_config(path: Path) -> ClientConfig:
         given["writes"] = tuple(given.get("writes", ()))
         return ClientConfig(**given, streams=streams, target=kind(**target))
     except OSError as error:
-        raise InputError.at(str(path), f"cannot be read: {error.strerror}", "name a client's file") from None
+        raise InputError.at(str(path), f"cannot be read: {error.strerror}", "give a client's file") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError.at(str(path), f"not a client's configuration: {error}", "let the drill write it") from None
+        raise InputError.at(str(path), f"not a client's configuration: {error}", "have the drill write it") from None

@@ -2,7 +2,7 @@
 
 An open loop: arrivals come at their rate whether or not earlier ones were answered, as users do. Every intent is
 in the ledger before its first byte leaves, every outcome as it comes; a timeout is unknown, never a failure; a
-retry carries the same message id. SIGTERM ends the arrivals, lets what is under way end, and leaves a summary. A
+retry carries the same message id. SIGTERM ends the arrivals, lets what is in progress end, and leaves a summary. A
 ledger that cannot be written ends the process at once.
 """
 

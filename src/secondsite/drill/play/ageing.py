@@ -47,7 +47,7 @@ def old_writes(setup: Setup, options: LabOptions, report: ReportProgress) -> Age
     folder = cache() / "aged" / _key(setup, options)
     if kept := read_aged(folder, _most_age_s(setup)):
         return kept
-    report("writing what is to be old at the fault")
+    report("writing messages that have to be old at the fault")
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
     try:
@@ -60,7 +60,9 @@ def old_writes(setup: Setup, options: LabOptions, report: ReportProgress) -> Age
         shutil.rmtree(aside, ignore_errors=True)
     made = read_aged(folder, _most_age_s(setup))
     if made is None:
-        raise MachineError.at(str(folder), "old writes were not kept", "leave the cache to the drill, and run it again")
+        raise MachineError.at(
+            str(folder), "old writes were not retained", "do not touch the cache during the drill, and run it again"
+        )
     return made
 
 

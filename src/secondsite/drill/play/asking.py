@@ -39,7 +39,7 @@ async def _ask(place: NatsPlace, family: StreamFamily, placement: StreamPlacemen
         async with place.open() as jetstream:
             state = await StreamApi(jetstream).stream(placement.name)
             if state is None:
-                return f"there is no stream {placement.name}"
+                return f"no stream {placement.name}"
             config = writer_config(state.config, family.subjects)
             await jetstream.ask(f"STREAM.UPDATE.{placement.name}", config, timeout_s=_ANSWER_S)
     except RefusedError as refused:

@@ -46,7 +46,7 @@ class LoadClients:
                 raise self._failed(client)
 
     async def stop(self) -> tuple[Summary, ...]:
-        """Ends the arrivals, lets what is under way end; raises MachineError for a client without a summary."""
+        """Ends the arrivals, lets what is in progress end; raises MachineError for a client without a summary."""
         for client in self.clients:
             if self.supervisor.alive(client.name):
                 os.killpg(self.supervisor.pid(client.name), signal.SIGTERM)

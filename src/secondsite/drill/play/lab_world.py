@@ -37,7 +37,7 @@ from secondsite.stores.server import StoreServer
 from secondsite.strategies.service_records import service_records
 from secondsite.strategies.store_servers import SLOT
 
-NOT_REHEARSED = "nobody: not in the lab"
+NOT_REHEARSED = "nobody: not part of the lab"
 ROWS = "rows"
 """The folder of a lab with the rows that a failback saved."""
 _VALUE_BYTES = 24
@@ -185,7 +185,7 @@ class LabNatsPath:
 
 @define
 class LabSites:
-    """``alone`` by region, for those that were started anew: asked for what is there already, nothing is done."""
+    """``alone`` by region, for those that were started anew: asked for what exists already, nothing is done."""
 
     lab: Lab
     alone: dict[str, bool] = field(factory=dict)

@@ -39,8 +39,10 @@ def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
     plain = [each for each in held if not each.settings.get("allow_msg_counter")]
     wanted = [load_of(each) for each in plain if not each.sources or each.subjects]
     if not wanted:
-        what = "no stream or bucket of the system takes a plain write, so a drill has nothing to write to"
-        raise InputError.at("secondsite.yaml", what, "declare its streams under `nats`, or read them: init --nats URL")
+        what = "no stream or bucket of the system accepts a plain write, so a drill cannot write to it"
+        raise InputError.at(
+            "secondsite.yaml", what, "declare its streams under `nats`, or read them with `init --nats URL`"
+        )
     # The first is what a failover's probe is written to.
     return tuple(sorted(wanted, key=lambda each: (each.objects, each.retention != "limits", each.kv)))
 
@@ -121,8 +123,8 @@ async def why_unacknowledged(
     acknowledged = set(history.stream[history.ack_ns != NEVER].tolist())
     silent = [stream for number, stream in enumerate(streams) if number not in acknowledged]
     if not silent:
-        return MachineError.at("drill", what, "lower --rate, or leave the machine to the drill")
-    reasons = [f"{stream.name}: takes no transaction" for stream in silent if stream.store]
+        return MachineError.at("drill", what, "lower --rate, or stop other work on this machine")
+    reasons = [f"{stream.name}: accepts no transaction" for stream in silent if stream.store]
     silent = [stream for stream in silent if not stream.store]
     try:
         async with place.open() as opened:
@@ -132,7 +134,7 @@ async def why_unacknowledged(
     except MachineError as error:
         reasons.append(error.problems[0].what)
     return InputError.at(
-        "secondsite.yaml", f"{what}; {'; '.join(reasons)}", "correct what the server names, or its limits"
+        "secondsite.yaml", f"{what}; {'; '.join(reasons)}", "fix what the server names, or raise its limits"
     )
 
 
@@ -144,5 +146,5 @@ async def _answer(opened: JetStream, subject: str) -> str:
     except MachineError as error:
         return error.problems[0].what
     if answer.code in WRONG_LAST_SEQUENCE:
-        return "the stream itself takes it, so what stands before it does not"
+        return "the stream itself accepts it, so the service in front of it does not"
     return f"{answer.why} ({answer.code})" if answer.code else f"stored in {answer.stream}"

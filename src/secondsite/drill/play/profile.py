@@ -45,7 +45,7 @@ def profile(name: str, deployment: Deployment, figures: Figures) -> Profile:
     if name == "quick":
         return Profile("quick", 1.0, 3, 2.0, 1.0, 1.0)
     if name != "production":
-        raise InputError.at("--profile", f"there is no profile {name}", f"there are {', '.join(PROFILES)}")
+        raise InputError.at("--profile", f"unknown profile {name}", f"there are {', '.join(PROFILES)}")
     traffic = deployment.traffic
     return Profile(
         name,

@@ -62,7 +62,9 @@ class LoadedScene(Scene):
             facts, acknowledged, wait_s = {}, await before.write(), self.setup.reach_s
         self.note("written-before", acknowledged=acknowledged, **facts)
         if wait_s:
-            self.report(f"{acknowledged} writes grow {self.setup.reach_s:g} s old: their loss would be visible")
+            self.report(
+                f"{acknowledged} writes have to be {self.setup.reach_s:g} s old, so that their loss would be visible"
+            )
             await asyncio.sleep(wait_s)
 
     async def steady(self) -> None:
@@ -72,7 +74,7 @@ class LoadedScene(Scene):
         while (rate := self.acknowledged_per_s(_STEADY_WINDOW_S)) < _STEADY_SHARE * asked:
             self.load.check()
             if time.monotonic() > end:
-                what = f"{rate:.0f} of {asked:g} writes a second are acknowledged, with nothing wrong"
+                what = f"{rate:.0f} of {asked:g} writes a second are acknowledged, before any fault"
                 at = place(self.lab, self.home)
                 raise await why_unacknowledged(what, self.load.clients[0].streams, self.history(), at)
             await asyncio.sleep(0.5)
@@ -123,8 +125,8 @@ class LoadedScene(Scene):
         return not stores or rto(self.milestones, history.only(*stores), self.new_side).total is not None
 
     async def rest(self) -> None:
-        """After a procedure that failed: clients go on trying for a while."""
-        self.report(f"clients go on trying for {self.setup.profile.hopeless_s:g} s")
+        """After a procedure that failed: clients keep trying for a while."""
+        self.report(f"clients keep trying for {self.setup.profile.hopeless_s:g} s")
         await asyncio.sleep(self.setup.profile.hopeless_s)
 
     async def end(self) -> None:

@@ -32,7 +32,7 @@ class Captured:
     keys: int
 
     def __str__(self) -> str:
-        return f"{self.messages} of {WRITES} wrong messages and {self.keys} of {KEYS} overwritten keys"
+        return f"{self.messages} of {WRITES} bad messages and {self.keys} of {KEYS} overwritten keys"
 
 
 @frozen
@@ -61,7 +61,7 @@ async def put(stage: Stage, bucket: StreamPlacement, value: bytes) -> None:
         for key in range(KEYS):
             answer = await StreamApi(opened).publish(_subject(key), value, {})
             if answer.code:
-                raise MachineError.at(bucket.name, f"a key was not stored: {answer.why}", "see the lab's logs")
+                raise MachineError.at(bucket.name, f"a key was not stored: {answer.why}", "check the lab's logs")
 
 
 def _subject(key: int) -> str:

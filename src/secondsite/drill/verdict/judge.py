@@ -243,8 +243,8 @@ def _on_time(contract: Contract, clock: _Clock, facts: _Facts) -> Iterator[_Find
         yield _Finding(*(Verdict.BREACHED, f"back after {total_s:.1f} s") if late else (Verdict.MET,))
         missing = facts.evidence.manifest.unrehearsed.get(contract.subject)
         if missing and not late and total_s + missing.seconds > limit_s:
-            more = f"{', '.join(missing.steps)} took no time here, and may take {duration(missing.seconds)}"
-            yield _Finding(Verdict.UNPROVEN, f"{more} of the {duration(limit_s - total_s)} that are left")
+            more = f"{', '.join(missing.steps)} took no time here, but may take {duration(missing.seconds)}"
+            yield _Finding(Verdict.UNPROVEN, f"{more} of the remaining {duration(limit_s - total_s)}")
     elif clock.stopped or facts.watched_s > limit_s:
         yield _Finding(Verdict.BREACHED, clock.why)
     else:
@@ -264,10 +264,10 @@ def _kept(contract: Contract, loss: Rpo, window: LossWindow, facts: _Facts) -> I
         yield _Finding(Verdict.BREACHED, lost)
     elif not loss.proven:
         unread = "; ".join(each for stream in facts.findings.streams.values() for each in stream.unread)
-        yield _Finding(Verdict.UNPROVEN, f"nobody knows what is lost: {unread}")
+        yield _Finding(Verdict.UNPROVEN, f"the loss is unknown: {unread}")
     elif window.most is None:
         yield _Finding(
-            Verdict.UNPROVEN, f"{lost}, the oldest of a stream among them: what is lost before it nobody saw"
+            Verdict.UNPROVEN, f"{lost}, the oldest of a stream among them: earlier losses could not be observed"
         )
     elif window.most > limit_s:
         yield _Finding(
@@ -322,7 +322,7 @@ def _words(effect: Effect, count: float, facts: _Facts) -> str:
         return "unproven: " + "; ".join(each.what for each in observed if each.unproven)
     if effect.finding == "two-writers":
         changed = (
-            f"two copies of {name} were written to: its log changed {n} times" for name, n in _two_writers(facts)
+            f"two copies of {name} accepted writes: its log changed {n} times" for name, n in _two_writers(facts)
         )
         return "; ".join(changed)
     return f"1 {effect.one}" if count == 1 and effect.one else f"{count:,} {effect.phrase}"
@@ -355,7 +355,7 @@ def _nats_clock(step: str, facts: _Facts) -> _Clock:
     first_ns = first_stored_ns(facts.history, facts.fault_ns, facts.evidence.manifest.new_side)
     silent = [name for name, at_ns in first_ns.items() if at_ns is None]
     if silent:
-        what = f"no write to {', '.join(silent)} was stored by the new side"
+        what = f"the new primary stored no write to {', '.join(silent)}"
         return _Clock(None, facts.stopped or what, bool(facts.stopped))
     run = facts.steps.get(step)
     alive_ns = max((at_ns for at_ns in first_ns.values() if at_ns is not None), default=facts.fault_ns)

@@ -76,7 +76,7 @@ class RunJudgement:
 
     @property
     def ran(self) -> tuple[RunVerdict, ...]:
-        """Verdicts on what the drill really ran: it says nothing about other subjects, good or bad."""
+        """Verdicts on what the drill really ran: no output about other subjects, good or bad."""
         return tuple(v for v in self.verdicts if v.contract.subject in self.subjects or v.contract in self.parts)
 
     @property

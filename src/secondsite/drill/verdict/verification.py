@@ -49,8 +49,20 @@ Today = Callable[[DrillManifest], Fingerprint]
 
 
 @frozen
+class LimitVerdict:
+    """One limit by itself, in the same runs: ``limit`` is RTO or RPO."""
+
+    limit: str
+    verdict: Verdict
+    why: str
+
+
+@frozen
 class ContractVerdict:
-    """One contract in one drill of one strategy; without a drill, both are empty. ``age_s`` is of the oldest run."""
+    """One contract in one drill of one strategy; without a drill, both are empty. ``age_s`` is of the oldest run.
+
+    ``apart``: of a contract that is not met, each of its two limits, as if it alone were promised.
+    """
 
     contract: Contract
     verdict: Verdict
@@ -59,6 +71,7 @@ class ContractVerdict:
     drill: str = ""
     measurement: Measurement | None = None
     age_s: float | None = None
+    apart: tuple[LimitVerdict, ...] = ()
 
 
 @frozen
@@ -109,7 +122,9 @@ def verify(
     registers, as they were kept elsewhere: what was opened before them has to be there still.
     """
     contracts = [one for one in system.contracts if one.rto_s is not None or one.rpo_s is not None]
-    evidence = [find_runs(root, [*contracts, *_by_store(contracts, system)]) for root in roots]
+    asked = [*contracts, *_by_store(contracts, system)]
+    asked += [half for contract in asked for half in _halves(contract).values()]
+    evidence = [find_runs(root, asked) for root in roots]
     runs = [run for each in evidence for run in each.runs if _wanted(run.evidence.manifest, strategies)]
     absent = [one for each in evidence for one in each.absent if not strategies or one.of.strategy in strategies]
     today = todays(system, catalogue)
@@ -124,6 +139,13 @@ def verify(
     registers = tuple(register for each in evidence for register in each.registers)
     short = [_cut_off(roots, head) for head in cut_off(registers, heads)]
     return EvidenceVerification(rows, (*problems, *signed.problems, *short), unfinished, signed.unsigned, registers)
+
+
+def _halves(contract: Contract) -> dict[str, Contract]:
+    """Where both limits are promised, each alone."""
+    if contract.rto_s is None or contract.rpo_s is None:
+        return {}
+    return {"RTO": evolve(contract, rpo_s=None), "RPO": evolve(contract, rto_s=None)}
 
 
 def _by_store(contracts: Sequence[Contract], system: System) -> list[Contract]:
@@ -142,8 +164,8 @@ def _parts_that_ran(contract: Contract, known: Sequence[Contract], runs: Sequenc
 
 
 def _cut_off(roots: Sequence[Path], head: str) -> Problem:
-    what = f"no register goes back to {head}: what was opened up to then was removed"
-    return Problem(Place(", ".join(map(str, roots))), what, "take the folder from where it was copied, or drill again")
+    what = f"no register goes back to {head}: earlier entries were removed"
+    return Problem(Place(", ".join(map(str, roots))), what, "restore the folder from a copy, or drill again")
 
 
 _REMEDIES = {
@@ -162,7 +184,7 @@ def _unknown(contract: Contract, system: System) -> list[ContractVerdict]:
     }
     if missing := lacks.get(contract.subject) or system.unknown_part(contract):
         remedy = _REMEDIES[contract.subject]
-        return [ContractVerdict(contract, Verdict.UNPROVEN, f"the system is not known to have {missing}: {remedy}")]
+        return [ContractVerdict(contract, Verdict.UNPROVEN, f"the system has no known {missing}: {remedy}")]
     return []
 
 
@@ -205,10 +227,8 @@ def _unlike(run: Run) -> Iterator[Problem]:
     if isinstance(kept, dict) and kept.get("schema") in OLDER:
         kept = {name: value for name, value in kept.items() if name in UNCHANGED}
     if not isinstance(kept, dict) or not _follows(kept, computed):
-        remedy = "believe what is printed here: that was judged from the raw files, by this version"
-        yield Problem(
-            Place(str(run.evidence.path / VERDICTS)), "the verdicts in it do not follow from the raw files", remedy
-        )
+        remedy = "rely on the verdict printed here, which this version judged from the raw files"
+        yield Problem(Place(str(run.evidence.path / VERDICTS)), "its verdicts do not follow from the raw files", remedy)
 
 
 def _follows(kept: object, computed: object) -> bool:
@@ -278,10 +298,10 @@ def _in_part(contract: Contract, runs: Sequence[Run], now: datetime) -> list[Con
 def _nothing_left(contract: Contract, ran: Collection[str]) -> str:
     """Whether somebody could drill it, or nobody can yet."""
     if contract.subject is Subject.STATE and contract.part and contract.part not in ran:
-        return f"no drill runs {contract.part}: restore its backup by hand, counted and timed: nothing here does"
+        return f"no drill covers {contract.part}: restore its backup by hand, and count and time it"
     if contract.subject not in DRILLED:
-        return f"no drill runs {contract.subject}: rehearse it by hand, as nothing here proves it"
-    return f"no drill of {contract.fault} that runs {contract.about} has left evidence"
+        return f"no drill covers {contract.subject}: rehearse it by hand"
+    return f"no drill of {contract.fault} that covers {contract.about} has left evidence"
 
 
 def _removed(
@@ -313,12 +333,16 @@ def _judged(
     counted = fresh or series
     old = {run.evidence.manifest.campaign for run in series} - {run.evidence.manifest.campaign for run in counted}
     missing = [each for each in absent if each.campaign not in old and _counts(contract, each, now)]
-    measurement = next(one for about, one in measured(counted, missing) if about == contract)
+    by_contract = dict(measured(counted, missing))
+    measurement = by_contract[contract]
     age_s = max(_age_s(run, now) for run in counted)
-    verdict, why = measurement.verdict, measurement.why
+    about = (measurement.strategy, measurement.drill, measurement, age_s)
     if not fresh:
-        verdict, why = Verdict.UNPROVEN, f"stale: {_stale(contract, series[-1], today, now)}"
-    return ContractVerdict(contract, verdict, why, measurement.strategy, measurement.drill, measurement, age_s)
+        return ContractVerdict(contract, Verdict.UNPROVEN, f"stale: {_stale(contract, series[-1], today, now)}", *about)
+    halves = {} if measurement.verdict is Verdict.MET else _halves(contract)
+    each = ((name, by_contract[half]) for name, half in halves.items() if half in by_contract)
+    apart = tuple(LimitVerdict(name, one.verdict, one.why) for name, one in each)
+    return ContractVerdict(contract, measurement.verdict, measurement.why, *about, apart)
 
 
 def _stale(contract: Contract, run: Run, today: Today, now: datetime) -> str:
@@ -327,13 +351,13 @@ def _stale(contract: Contract, run: Run, today: Today, now: datetime) -> str:
     life_s = _life_s(contract, manifest.profile)
     age_s = _age_s(run, now)
     if age_s < 0:
-        return f"dated {-age_s / 86400:.0f} days ahead of now"
+        return f"dated {-age_s / 86400:.0f} days in the future"
     if age_s > life_s:
-        return f"{age_s / 86400:.0f} days old, and good for {life_s / 86400:.0f}"
+        return f"{age_s / 86400:.0f} days old, valid for {life_s / 86400:.0f}"
     try:
         return ", ".join(manifest.fingerprint.drift(today(manifest)))
     except (ValueError, InputError) as error:
-        return f"the strategy cannot be laid out any more ({error})"
+        return f"the strategy can no longer be laid out ({error})"
 
 
 def _life_s(contract: Contract, profile: str) -> float:

@@ -92,7 +92,7 @@ async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, regi
         config = position["config"] if position else _configured(family, name)
         floor = int(position["floor"]) if position else 0
         diverged = int(state.metadata.get(DIVERGED, state.last_seq))
-        source = str(position["source"]) if position else "unknown: from the first message on"
+        source = str(position["source"]) if position else "unknown: starts at the first message"
         wanted.append(WantedConsumer(family, placement, name, config, start_after(floor, diverged), source))
     return wanted
 
@@ -188,7 +188,9 @@ async def _put(door: StreamsDoor, wanted: WantedConsumer, there: ConsumerState |
         await _start_anew(door, wanted, there)
     made = await door.consumer(stream, name)
     if made is None or made.floor + 1 < wanted.start:
-        raise failed(f"the consumer {wanted.key} is not as it was created", "see who else creates it, then resume")
+        raise failed(
+            f"the consumer {wanted.key} was changed after it was created", "find out who else creates it, then resume"
+        )
 
 
 def _stands(there: ConsumerState, start: int) -> bool:

@@ -81,7 +81,7 @@ async def fence_stream(
     begins()
     await door.update(writer_config(state.config, (fenced_subject(placement),)))
     if not leaseless and await takes_writes(door, family, placement):
-        remedy = "stop its writers, then resume: do not promote while it stores what they send"
+        remedy = "stop its writers, then resume; do not promote while it still accepts writes"
         raise failed(f"{placement.name} in {placement.region} still takes writes after it was fenced", remedy)
     return True
 
@@ -111,7 +111,7 @@ class Fence:
         ended = _lease_change(context, step, region)
         async with context.reached(region) as door:
             if door is None:
-                marked = (*ended, f"mark {region} unfenced: it cannot be reached")
+                marked = (*ended, f"mark {region} unfenced, as it cannot be reached")
                 guards = await _silent(context, step, region)
                 return Prospect(changes=marked, guards=guards)
             states = [(family, placement, await door.stream(placement.name)) for family, placement in pairs]
@@ -144,14 +144,14 @@ class Fence:
         back (a controller that owns them) gives nobody a lease."""
         async with context.reached(region) as door:
             if door is None and starts_isolated(context, step):
-                what = f"{region} does not answer: what it holds is to be salvaged, so it is not left unfenced"
-                raise MachineError.at(region, what, "start its servers apart from the others, then resume")
+                what = f"{region} does not answer, and its messages have to be salvaged, so it must be fenced first"
+                raise MachineError.at(region, what, "start its servers isolated from the others, then resume")
             if door is None:
                 for guard in await _silent(context, step, region):
                     if guard.id not in context.allowed:
                         raise WaitingError.at("", guard.what, guard.remedy)
                 lease = await _without_lease(context, step, region)
-                why = f"it did not answer within {context.world.reach_s:g} s"
+                why = f"no answer within {context.world.reach_s:g} s"
                 return {"region": region, "state": UNFENCED, "why": why, **lease}
             await context.stopping(region)
             ended = await end_lease(context, region) if _has_lease(context, step) else None
@@ -166,7 +166,9 @@ class Fence:
         if starts_isolated(context, step):
             joined = one_meta_group(context.deployment)
             conf = (
-                "as rendered: apart from the others it changes no stream" if joined else "without leafnodes and gateway"
+                "as rendered; isolated from the others it changes no stream"
+                if joined
+                else "without leafnodes and gateway"
             )
             yield f"# nats.conf {conf}; API and gateway stay at 0 replicas"
             yield from without_clients(context, region)
@@ -177,8 +179,8 @@ class Fence:
         yield from pausing(stream_owners(context, region, (held.name for _, held in to_fence(context, region))))
         yield from fencing(context, region)
         if not starts_isolated(context, step):
-            yield "# no answer? it is unfenced: write that down; refuse it from this side by its leaf or gateway"
-            yield "# credentials, then reload"
+            yield "# no answer? record it as unfenced, and reject its leaf or gateway connection from this side:"
+            yield "# revoke its credentials, then reload"
             yield from _reloads(context, context.away)
 
     async def _isolate(self, context: Context, step: Step, region: str) -> bool:
@@ -221,7 +223,7 @@ def _lease_change(context: Scope, step: Step, region: str) -> tuple[str, ...]:
     terms = leased(context.deployment)
     if terms is None or not _has_lease(context, step):
         return ()
-    return (f"end the write lease of {region}, and wait until it has run out: {terms.handover_s:g} s",)
+    return (f"end the write lease of {region}, and wait until it expires: {terms.handover_s:g} s",)
 
 
 async def _without_lease(context: Context, step: Step, region: str) -> Facts:
@@ -288,8 +290,11 @@ async def _silent(context: Context, step: Step, region: str) -> tuple[Guard, ...
     hang on a lease is stopped by its end."""
     if _has_lease(context, step):
         return await _still_heard(context, region)
-    what = f"{region} does not answer, so it stays unfenced: if it lives, two regions take writes until it is reached"
-    unfenced = Guard("unfenced", what, "find out whether it is lost; if so, --allow unfenced")
+    what = (
+        f"{region} does not answer, so it stays unfenced: if it is alive, two regions "
+        "accept writes until it can be reached"
+    )
+    unfenced = Guard("unfenced", what, "find out whether it is lost; if it is, give --allow unfenced")
     return (unfenced, *await _still_heard(context, region))
 
 
@@ -297,8 +302,8 @@ async def _still_heard(context: Context, region: str) -> tuple[Guard, ...]:
     heard = await _heard_by(context, region)
     if not heard:
         return ()
-    what = f"{region} does not answer here, but servers of {heard} reach it over their link: it is not lost"
-    remedy = "check its address, port and the way there; to go on nevertheless, --allow still-heard"
+    what = f"{region} does not answer here, but servers of {heard} reach it over their link, so it is not lost"
+    remedy = "check its address, port and route; to continue anyway, give --allow still-heard"
     return (Guard("still-heard", what, remedy),)
 
 
@@ -324,7 +329,7 @@ def fence_guard(context: Context, step: Step) -> tuple[Guard, ...]:
     before = context.procedure.leading_to(step.id)
     if any(one.verb is Verb.FENCE for one in before):
         return ()
-    return (Guard("no-fence", "no step before it fences the old primary", "put a fence step before it", absolute=True),)
+    return (Guard("no-fence", "no earlier step fences the old primary", "put a fence step before it", absolute=True),)
 
 
 def fencing(context: Scope, region: str) -> Iterable[str]:
@@ -352,7 +357,7 @@ def _with_role(context: Scope, *roles: Role) -> tuple[Service, ...]:
 
 def _not_needed(context: Scope) -> str:
     reach = context.families[0].reach if context.families else Reach.ALONE
-    return _WHY_NOT.get(reach, "there is no stream to fence")
+    return _WHY_NOT.get(reach, "no stream has to be fenced")
 
 
 def _join(family: StreamFamily) -> str:

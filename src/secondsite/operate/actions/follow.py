@@ -46,7 +46,7 @@ class FollowStores:
             if serving and returned and returned.follows(serving):
                 now.append(f"{store} in {step.region} follows {serving_in} already")
                 continue
-            changes.append(f"{store}: rows that only {step.region} has are saved, then it follows {serving_in}")
+            changes.append(f"{store}: save the rows that only {step.region} has, then make it follow {serving_in}")
         return Prospect(tuple(changes), tuple(now), tuple(guards))
 
     async def run(self, context: Context, step: Step, door: Stores) -> Facts:
@@ -66,12 +66,16 @@ def follow_stores(context: ManualContext, step: Step) -> Iterable[str]:
         if engines[store] in REDIS:
             yield f"# {old[4:]} and {new[4:]}: URLs of an operator's user for {word(store)}"
             yield f"secondsite redis fence {old}"
-            yield f"secondsite redis salvage {old} {new} --folder {folder} || [ $? = 1 ]  # 1: keys were saved there"
+            yield (
+                f"secondsite redis salvage {old} {new} --folder {folder} || [ $? = 1 ]  # exit 1: keys were saved there"
+            )
             yield f"secondsite redis follow {old} {new}"
             continue
         yield f"# {old[4:]} and {new[4:]}: superusers' connection strings for {word(store)}"
         yield f"secondsite postgres fence {old}"
-        yield f"secondsite postgres salvage {old} {new} --folder {folder} || [ $? = 1 ]  # 1: rows were saved there"
+        yield (
+            f"secondsite postgres salvage {old} {new} --folder {folder} || [ $? = 1 ]  # exit 1: rows were saved there"
+        )
         yield f'# stop the server in {word(step.region)}: pg_ctl stop -D "$PGDATA"'
         yield f'secondsite postgres follow {new} --data "$PGDATA" --tools "$(pg_config --bindir)" --slot {_SLOT}'
         yield f"# start the server in {word(step.region)} again"
@@ -85,7 +89,9 @@ async def _followed(context: Context, step: Step, door: Stores, store: str) -> M
     if primary.standby:
         raise failed(f"{store} in {serving_in} is no primary", "promote it first; nothing was changed")
     if before.stranger_to(primary):
-        raise failed(f"{store} in {step.region} is no copy of the one in {serving_in}", "check both logins")
+        raise failed(
+            f"{store} in {step.region} is no copy of the one in {serving_in}", "check the logins of both regions"
+        )
     if not before.follows(primary):
         if not before.standby:
             await returned.fence()
@@ -104,7 +110,9 @@ async def _saved(context: Context, step: Step, door: Stores, store: str) -> Mapp
     parts = await old.only_there(new, folder)
     state = await old.look()
     if not (state.fenced or state.standby):
-        raise failed(f"the fence of {store} in {step.region} was lifted meanwhile", "see who did, then resume")
+        raise failed(
+            f"the fence of {store} in {step.region} was removed in the meantime", "find out who removed it, then resume"
+        )
     only = {one.name: {"rows": len(one.keys), "keys": list(one.keys[:_NAMED]), "file": str(one.file)} for one in parts}
     context.note(SAVED, {"store": store, "region": step.region, "folder": str(folder), "tables": only})
     return only
@@ -113,8 +121,8 @@ async def _saved(context: Context, step: Step, door: Stores, store: str) -> Mapp
 async def _made_to_follow(context: Context, step: Step, door: Stores, store: str) -> None:
     followed = await door.follow(step.region, store, other_region(context, step))
     if followed is None:
-        what = f"nobody here can stop {store} in {step.region} and rewind its files"
-        raise WaitingError.at("", what, "do it by hand: the runbook has the commands; then resume")
+        what = f"nothing here can stop {store} in {step.region} and rewind its files"
+        raise WaitingError.at("", what, "do it by hand with the commands in the runbook, then resume")
     facts = {"store": store, "by": followed.how, "seconds": followed.seconds, "why": followed.why}
     context.note("followed", {**facts, "kept": str(followed.kept or "")})
 
@@ -123,10 +131,10 @@ async def _caught_up(step: Step, door: Stores, store: str, serving_in: str) -> S
     position = (await door.server(serving_in, store).look()).position
     returned = door.server(step.region, store)
     if not await returned.replayed_up_to(position, _FOLLOWS_WITHIN_S):
-        raise failed(f"{store} in {step.region} does not get what {serving_in} has", "see its log, then resume")
+        raise failed(f"{store} in {step.region} does not get what {serving_in} has", "check its log, then resume")
     after, primary = await returned.look(), await door.server(serving_in, store).look()
     if not after.follows(primary):
-        raise failed(f"{store} in {step.region} does not follow {serving_in}", "see its log, then resume")
+        raise failed(f"{store} in {step.region} does not follow {serving_in}", "check its log, then resume")
     return after
 
 

@@ -80,7 +80,7 @@ def restore_stores(context: ManualContext, step: Step) -> Iterable[str]:
 
 
 def announce(_context: ManualContext, _step: Step) -> Iterable[str]:
-    yield "# the texts stand under Communication, below"
+    yield "# use the texts under Communication below"
 
 
 def _stores(context: ManualContext, names: tuple[str, ...] = ()) -> Iterable[tuple[Service, str]]:

@@ -55,7 +55,7 @@ def ask_a_second_signal(context: ManualContext, _step: Step) -> Iterable[str]:
     """From somewhere else; or what there is to bring back."""
     if context.data_destroyed:
         if context.deployment.strategy.link is Link.ARCHIVE:
-            yield 'secondsite archive verify --no-restore --from "$BACKUP_URL"  # from when to when it reaches'
+            yield 'secondsite archive verify --no-restore --from "$BACKUP_URL"  # shows the period it covers'
         else:
             yield 'secondsite backup list --from "$BACKUP_URL"'
         return
@@ -77,7 +77,7 @@ class ByHand:
         who = await context.world.manual_steps.carry_out(step)
         if who is None:
             remedy = f"do it ({step.check}), then resume with --done {step.id}"
-            raise WaitingError.at("", f"this is done by hand: {step.title}", remedy)
+            raise WaitingError.at("", f"manual step: {step.title}", remedy)
         return {"by": who, "targets": list(step.targets)}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
@@ -92,7 +92,9 @@ class IfAny:
 
     async def look(self, context: Context, step: Step) -> Prospect:
         return (
-            await self.action.look(context, step) if step.targets else Prospect(now=("there is none: nothing to do",))
+            await self.action.look(context, step)
+            if step.targets
+            else Prospect(now=("there is none, so there is nothing to do",))
         )
 
     async def run(self, context: Context, step: Step) -> Facts:
@@ -118,4 +120,4 @@ class Refused:
         return nothing_typed(context, step)
 
 
-_UNDECLARED = Guard("undeclared", "nobody declared this", "say who and why: --who NAME --why TEXT", absolute=True)
+_UNDECLARED = Guard("undeclared", "no incident was declared", "give --who NAME --why TEXT", absolute=True)

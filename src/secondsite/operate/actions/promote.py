@@ -79,7 +79,7 @@ class Promote:
             if door is None:
                 what = f"{region} cannot be reached"
                 return Prospect(
-                    guards=(Guard("no-standby", what, "check its servers and the way there", absolute=True),)
+                    guards=(Guard("no-standby", what, "check its servers and the network path", absolute=True),)
                 )
             guards += _version_guard(door, region)
             pairs = _mirrors_at(context, step, region)
@@ -286,7 +286,7 @@ async def _acknowledges(
         if answer is not None and not is_answer_of(placement, answer):
             of = f" of {answer.domain}" if answer.domain else ""
             what = f"{subject} is answered by {answer.stream}{of}, not by {placement.name} of {placement.region}"
-            raise failed(what, "take the subject from that stream, then resume")
+            raise failed(what, "remove the subject from that stream, then resume")
         return answer is not None
 
     for subject in subjects:
@@ -347,7 +347,7 @@ def _expect_unreachable(context: Context, region: str) -> None:
     """A region that was fenced and is gone now stays fenced; one that nobody tried to fence may take writes."""
     if not any(facts.get("region") == region and "state" in facts for facts in context.facts.values()):
         what = f"{region} cannot be reached and no step fenced it or marked it unfenced"
-        raise failed(what, "resume once a fence step is done")
+        raise failed(what, "resume after a fence step is done")
 
 
 async def _can_follow(context: Context, pairs: list[tuple[StreamFamily, StreamPlacement]], region: str) -> None:
@@ -382,7 +382,10 @@ def _version_guard(door: StreamsDoor, region: str) -> list[Guard]:
         return []
     what = f"nats-server {door.version} in {region} refuses to promote a mirror (400/10055)"
     if support is Support.UNKNOWN:
-        what = f"the server in {region} tells no version that is known ({door.version!r}); older ones promote no mirror"
+        what = (
+            f"the server in {region} reports an unknown version ({door.version!r}); "
+            "older versions cannot promote a mirror"
+        )
     what += f"; {since(Feature.PROMOTION)} does it"
     return [Guard("server-too-old", what, "upgrade first, or restore the streams from a backup", absolute=True)]
 
@@ -391,5 +394,5 @@ def _retention_guard(family: StreamFamily, placement: StreamPlacement, state: St
     """A stream kept by interest that has no consumers drops every message once it is no mirror."""
     if state.config.get("retention") != str(Retention.INTEREST) or not state.is_mirror:
         return []
-    what = f"{placement.name} is kept by interest: promoted without consumers, all of its messages are deleted"
-    return [Guard("interest-without-consumers", what, "mirror it with limits retention, or --allow it")]
+    what = f"{placement.name} has interest retention: promoted without consumers, it deletes all of its messages"
+    return [Guard("interest-without-consumers", what, "mirror it with limits retention, or override with --allow")]

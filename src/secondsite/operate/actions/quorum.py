@@ -35,7 +35,7 @@ class RestoreQuorum:
         region = step.region or context.away
         guards: list[Guard] = []
         if step.method not in (QuorumMethod.RESCUE, QuorumMethod.REMOVE_PEERS):
-            what = f"{step.method or 'no method'} does not give a meta group its majority back, or destroys it"
+            what = f"{step.method or 'no method'} cannot restore the majority of a meta group, or destroys it"
             guards.append(
                 Guard("no-quorum-method", what, "rescue it (2.15), or remove the lost servers", absolute=True)
             )
@@ -45,7 +45,9 @@ class RestoreQuorum:
             what = f"nats-server in {region} has no rescue; {since(Feature.META_RESCUE)} has"
             guards.append(Guard("server-too-old", what, "upgrade first, or restore from a backup", absolute=True))
         lost = ", ".join(sorted(lost_servers(context)))
-        change = f"remove from the meta group those of {lost} that do not answer; they return as strangers to it"
+        change = (
+            f"remove from the meta group those of {lost} that do not answer; if they return, they join as new servers"
+        )
         return Prospect(changes=(change,), guards=tuple(guards))
 
     async def run(self, context: Context, step: Step) -> Facts:
@@ -83,10 +85,10 @@ class RestoreQuorum:
         yield f"{system} server report jetstream"
         if step.method is QuorumMethod.RESCUE:
             left = sum(1 for server in servers_of(context.deployment) if server.name not in lost)
-            yield "# refused while a leader is known: then the group has its majority, and nothing is to be rescued"
+            yield "# refused while the group has a leader: then it has its majority and needs no rescue"
             body = word(f'{{"quorum_needed": {left}}}')
             yield f"{system} request --raw --replies 0 {word('$JS.API.META.RESCUE')} {body}"
-        yield "# those alone that do not answer: what only their disks hold is erased when they rejoin"
+        yield "# only servers that do not answer: data that only their disks hold is erased when they rejoin"
         for name in sorted(lost):
             body = word(json.dumps({"peer": name}))
             yield f"{system} request --raw {word('$JS.API.SERVER.REMOVE')} {body} | jq .success"
@@ -129,7 +131,7 @@ class FreeSubjects:
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         region = context.region_of(step)
-        yield "# no answer is no refusal: look whether it was applied before you ask again"
+        yield "# no answer does not mean it was refused: check whether it was applied before you retry"
         for family in context.chosen(step):
             yield changed(region, f"STREAM.UPDATE.{family.origin.name}", _freed_config(family))
             for subject in family.subjects:
@@ -158,7 +160,7 @@ async def _freed(door: StreamsDoor, family: StreamFamily, copy: StreamPlacement)
         if refused.passing:
             raise
         what = f"{family.origin.name} keeps its subjects: {refused.problems[0].what}"
-        raise failed(what, "asking again does not change that: correct what the server names, then resume") from None
+        raise failed(what, "retrying does not help: fix what the server names, then resume") from None
     except (MachineError, TimeoutError):
         return False
     return False
@@ -174,7 +176,7 @@ async def _taken(door: StreamsDoor, family: StreamFamily, copy: StreamPlacement)
     others = {name for subject in family.subjects for name in await door.holders(subject) if name != copy.name}
     if others - {family.origin.name}:
         what = f"the subjects of {family.name} belong to {', '.join(sorted(others))}"
-        raise failed(what, "that is no lost origin: find out who made it, then resume")
+        raise failed(what, "it is not the lost origin: find out who created it, then resume")
     return bool(others)
 
 

@@ -120,7 +120,7 @@ async def _replicated(context: Context, door: StreamsDoor) -> tuple[Position, ..
             return await read_positions(door)
     except (TimeoutError, MachineError) as error:
         why = error.problems[0].what if isinstance(error, MachineError) else "no answer"
-        context.note("positions", {"why": f"{why}: consumers go on from the first message"})
+        context.note("positions", {"why": f"{why}: consumers start at the first message"})
         return ()
 
 
@@ -148,10 +148,12 @@ def _guards(context: Context, measured: Measured) -> tuple[Guard, ...]:
     missing, limit = measured.missing_messages, _rpo_limit_s(context)
     if missing is not None and missing < 0:
         what = f"the mirror of {name} has {counted(-missing, 'messages')} more than its origin, which was recreated"
-        return (Guard("origin-recreated", what, "find out which of the two is right, then --allow origin-recreated"),)
+        return (
+            Guard("origin-recreated", what, "find out which of the two is right, then give --allow origin-recreated"),
+        )
     if missing is None and (wrong := _clocks_differ(context, here)):
-        what = f"how far the mirror of {name} is behind cannot be told: {wrong}"
-        remedy = "set this machine's clock, correct --fault-at, or accept an unknown loss: --allow clock"
+        what = f"how far the mirror of {name} is behind is unknown: {wrong}"
+        remedy = "set this machine's clock, correct --fault-at, or accept an unknown loss with --allow clock"
         return (Guard("clock", what, remedy),)
     return _lagging(name, measured.behind_s if missing is not None else _cut_off_s(context, here), limit)
 
@@ -160,7 +162,9 @@ def _lagging(name: str, behind_s: float | None, limit_s: float | None) -> tuple[
     if behind_s is None or limit_s is None or behind_s <= limit_s:
         return ()
     what = f"the mirror of {name} is {behind_s:.0f} s behind, and {limit_s:g} s are promised"
-    return (Guard("lagging-mirror", what, "wait until it caught up, or accept the loss: --allow lagging-mirror"),)
+    return (
+        Guard("lagging-mirror", what, "wait until it has caught up, or accept the loss with --allow lagging-mirror"),
+    )
 
 
 def _cut_off_s(context: Context, here: StreamState) -> float | None:
@@ -182,7 +186,7 @@ def _clocks_differ(context: Context, here: StreamState) -> str:
     if not fault_at:
         return ""
     if fault_at > now + _APART_S:
-        return f"the fault is said to come {fault_at - now:.0f} s from now"
+        return f"--fault-at is {fault_at - now:.0f} s in the future"
     try:
         apart = now - instant(here.answered_at).timestamp()
     except ValueError:

@@ -1,7 +1,7 @@
 """A copy made anew: deleted and created again as it is, with its consumers, once its origin is another stream.
 
 What stands in the journal before anything is deleted: when the copy was made, its configuration and its consumers. So
-whoever resumes knows which life of the name it was, and one that was made anew already is not made anew again.
+whoever resumes knows which life of the name it was, and one that was recreated already is not made anew again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class RemakeCopies:
     async def look(self, context: Context, step: Step, restorer: OriginRestorer) -> Prospect:
         """``restorer.chosen`` are restored before; without a choice, it shows only then which were gone."""
         remade, left = copies_to_remake(context, restorer.chosen or _restored(context))
-        changes = [f"{one.name} in {one.region}: saved, deleted, made anew as it is" for one in remade]
+        changes = [f"{one.name} in {one.region}: save, delete and recreate it" for one in remade]
         return Prospect(changes=tuple(changes), now=tuple(_left(one) for one in left))
 
     async def run(self, context: Context, step: Step, restorer: OriginRestorer) -> Facts:
@@ -55,7 +55,7 @@ def _restored(context: Context) -> tuple[str, ...]:
 
 
 def _left(one: StreamPlacement) -> str:
-    return f"{one.name} in {one.region} takes writes of its own: not made anew, so it may hold twice what it sources"
+    return f"{one.name} in {one.region} accepts writes of its own: not recreated, so it may hold sourced messages twice"
 
 
 async def remake(context: Context, copy: StreamPlacement, save: Save) -> Facts:
@@ -122,7 +122,7 @@ def _consumer(copy: StreamPlacement, name: str, consumer: Mapping[str, Any], las
     """Of a mirror it goes on where it stood; what sources others has other sequences now, and it begins anew."""
     start = min(int(consumer["floor"]), last) + 1 if copy.stream.mirror else 1
     family = StreamFamily(copy, (), Reach.ALONE)
-    return WantedConsumer(family, copy, name, consumer["config"], start, "before it was made anew")
+    return WantedConsumer(family, copy, name, consumer["config"], start, "before it was recreated")
 
 
 async def _linked(door: StreamsDoor, copy: StreamPlacement) -> bool:

@@ -61,7 +61,7 @@ class RestoreOrigins:
         if context.fault is Fault.BAD_WRITE and context.deployment.strategy.link is Link.ARCHIVE:
             yield from _undone(context, step)
             return
-        yield "# BEFORE: just before the mistake, such as 2026-11-23T09:40:00Z; newer backups hold it too"
+        yield "# BEFORE: just before the mistake, such as 2026-11-23T09:40:00Z; newer backups contain the mistake"
         yield f'secondsite restore --context {word(context.region_of(step))} --from "$BACKUP_URL" --at "$BEFORE"'
 
 
@@ -86,22 +86,22 @@ async def _targets(context: Context, step: Step, restorer: OriginRestorer) -> Ma
 
 
 def _change(context: Context, restorer: OriginRestorer, name: str, state: StreamState | None) -> str:
-    there = "it is not there" if state is None else f"what is there, made {state.created}, is saved and replaced"
+    there = "it is missing" if state is None else f"what is there, made {state.created}, is saved and replaced"
     return f"{name} in {context.home}: restored as of {restorer.moment}; {there}"
 
 
 def _nothing(context: Context, step: Step) -> Guard:
     listed = ", ".join(step.targets)
-    what = f"{context.home} has every stream ({listed}), and none was named to be replaced"
-    return Guard("nothing-chosen", what, "name each that was spoilt: --restore STREAM", absolute=True)
+    what = f"{context.home} has every stream ({listed}), and no stream to replace was given"
+    return Guard("nothing-chosen", what, "name each damaged stream with --restore STREAM", absolute=True)
 
 
 def _undone(context: ManualContext, step: Step) -> Iterable[str]:
     """What was overwritten is saved first, beside the archive."""
     store = '--from "$BACKUP_URL"'
-    yield "# for each STREAM that holds wrong messages; LAST_GOOD is its last message before them, such as 1042, and"
-    yield "# WRONG a pattern of the ids of the wrong ones (or of their subjects: --wrong-subject)"
+    yield "# for each STREAM with bad messages; LAST_GOOD is its last message before them, such as 1042, and"
+    yield "# WRONG a pattern of the IDs of the bad messages (or of their subjects: --wrong-subject)"
     yield f'secondsite archive after "$STREAM=$LAST_GOOD" {store} --wrong-id "$WRONG" > good.txt'
     chosen = '--at-sequence "$STREAM=$LAST_GOOD" --stream "$STREAM" --overwrite "$STREAM"'
     yield f"secondsite restore --context {word(context.region_of(step))} {store} {chosen}"
-    yield "# good.txt lists what does not depend on the wrong messages: let its writers send it again"
+    yield "# good.txt lists the messages that do not depend on the bad ones: have their writers send them again"

@@ -25,7 +25,7 @@ from secondsite.operate.positions import replicate_positions
 from secondsite.operate.shell import changed, last_sequence, until_it_has
 from secondsite.operate.world import Sites, StreamsDoor
 
-_SALVAGE_FIRST = "salvage first, or give it up: --allow not-salvaged"
+_SALVAGE_FIRST = "salvage first, or give up its data with --allow not-salvaged"
 
 
 @frozen
@@ -33,7 +33,10 @@ class Resynchronise:
     async def look(self, context: Context, step: Step) -> Prospect:
         region = step.region or context.home
         changes = [
-            f"{old.name} in {region}: deleted with all it holds, made anew as a mirror of {new.name} in {new.region}"
+            (
+                f"{old.name} in {region}: delete it with its messages, recreate it as a "
+                f"mirror of {new.name} in {new.region}"
+            )
             for _, old, new in _pairs(context, region)
         ]
         return Prospect(changes=tuple(changes))
@@ -45,7 +48,7 @@ class Resynchronise:
             await _replace(context, *pair, read_only=True)
         for pair in pairs:
             await _replace(context, *pair)
-        joined = await self._join(context, step, region) if region == context.home else "was never apart"
+        joined = await self._join(context, step, region) if region == context.home else "never diverged"
         ends: dict[str, int] = {}
         beside: dict[str, object] = {}
         for family, placement, of in pairs:
@@ -97,7 +100,9 @@ class Resynchronise:
             async with context.world.streams(placement.region) as door, context.world.streams(of.region) as serving:
                 there, here = await serving.stream(of.name), await door.stream(placement.name)
                 if there is None:
-                    raise failed(f"{of.region} has no stream {of.name}", "nothing to mirror: find out who deleted it")
+                    raise failed(
+                        f"{of.region} has no stream {of.name}", "there is nothing to mirror; find out who deleted it"
+                    )
                 if here is None:
                     await _durables_first(serving, family, of)
                     if await _linked(door, placement, of):
@@ -113,7 +118,7 @@ class Resynchronise:
 
 
 async def _beside(context: Context, copy: StreamPlacement, of: StreamPlacement) -> Facts:
-    """A mirror in the region of what was made anew. What it has beyond the parting was salvaged from its origin; where
+    """A mirror in the region of what was recreated. What it has beyond the parting was salvaged from its origin; where
     it keeps what its origin's limits gave up, it is the only copy of that, and is left and named."""
     if any(COPY in one and one[COPY]["stream"] == copy.name for one in context.noted):
         return await remake(context, copy, unsaved)
@@ -136,7 +141,7 @@ async def _durables_first(serving: StreamsDoor, family: StreamFamily, of: Stream
     missing = {one.name for one in family.origin.stream.consumers if one.durable} - there
     if missing or not there:
         names = ", ".join(sorted(missing)) or "any durable consumer"
-        what = f"{of.name} in {of.region} is a work queue without {names}: a mirror would take the jobs"
+        what = f"{of.name} in {of.region} is a work queue without {names}: a mirror would consume the jobs"
         raise failed(what, "start its workers, or create their consumers, then resume")
 
 
@@ -175,13 +180,13 @@ def _refuse_last_copy(
         what = (
             f"{of.name} in {of.region} does not serve alone, so {placement.name} in {placement.region} is not deleted"
         )
-        raise failed(what, "see which region serves now: `status`; this plan may be of yesterday")
+        raise failed(what, "check with `status` which region serves now; this plan may be outdated")
     parted = there.metadata.get(DIVERGED, "")
     if placement.region != context.home:
         if not parted.isdigit() or here.last_seq > int(parted):
             ends = f"{placement.name} in {placement.region} ends at {here.last_seq}"
             what = f"{ends}, and {of.region} went on after {parted or '?'}"
-            raise failed(what, "copy what only it has, then resume")
+            raise failed(what, "copy the messages that only it has, then resume")
         return
     facts = (context.done(Verb.SALVAGE).get("streams") or {}).get(family.name)
     if "not-salvaged" in context.allowed:
@@ -190,8 +195,8 @@ def _refuse_last_copy(
         guard = Guard("not-salvaged", f"{family.name} of the old primary was not salvaged", _SALVAGE_FIRST)
         raise failed(guard.what, guard.remedy)
     if facts.get("last") != here.last_seq or str(facts["diverged"]) != parted:
-        what = f"{placement.name} in {placement.region} is not as it was salvaged: it ends at {here.last_seq}"
-        raise failed(what, "begin a new failback, which salvages it again")
+        what = f"{placement.name} in {placement.region} changed after it was salvaged: it ends at {here.last_seq}"
+        raise failed(what, "start a new failback, which salvages it again")
 
 
 async def _all_linked(context: Context, pairs: Sequence[tuple[StreamFamily, StreamPlacement, StreamPlacement]]) -> bool:

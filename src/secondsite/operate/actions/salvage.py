@@ -29,13 +29,13 @@ class Salvage:
     async def look(self, context: Context, step: Step) -> Prospect:
         pairs = _pairs(context, step)
         if not pairs:
-            return Prospect(now=("no stream has a copy that can have parted from it",))
+            return Prospect(now=("no stream has a copy that could have diverged",))
         async with context.reached(context.home) as old, context.reached(context.away) as serving:
             if old is None or serving is None:
                 what = f"{context.home if old is None else context.away} cannot be reached"
-                return Prospect(changes=(f"salvage what {context.home} has and nobody else",), now=(what,))
+                return Prospect(changes=(f"salvage the messages that only {context.home} has",), now=(what,))
             extents = [await _extent(old, serving, *pair) for pair in pairs]
-        return Prospect(changes=(f"salvage what {context.home} has and nobody else",), now=tuple(extents))
+        return Prospect(changes=(f"salvage the messages that only {context.home} has",), now=tuple(extents))
 
     async def run(self, context: Context, step: Step) -> Facts:
         done: dict[str, Any] = {}
@@ -77,5 +77,5 @@ async def _extent(
 ) -> str:
     there, here = await old.stream(source.name), await serving.stream(target.name)
     if there is None or here is None or DIVERGED not in here.metadata:
-        return f"{family.name}: nothing parted"
-    return f"{family.name}: parted after {here.metadata[DIVERGED]}, the old primary ends at {there.last_seq}"
+        return f"{family.name}: nothing diverged"
+    return f"{family.name}: diverged after {here.metadata[DIVERGED]}, the old primary ends at {there.last_seq}"

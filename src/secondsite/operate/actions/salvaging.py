@@ -32,7 +32,7 @@ CURSOR = "cursor"
 _ROLLUP = "Nats-Rollup"
 _OF_THE_OLD_STREAM = ("Nats-Expected-",)
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-_HARM = "a rollup: it would delete what was written since"
+_HARM = "a rollup, which would delete newer writes"
 _NEWER = "the key has a newer value"
 LISTED = 1000
 
@@ -150,16 +150,16 @@ class Salvaging:
         placed = done.present + done.republished + done.saved
         if done.read != placed:
             what = f"{self.family.name}: {placed} of {counted(done.read, 'messages')} were placed"
-            raise failed(what, "keep the old primary's disks, and resume")
+            raise failed(what, "keep the old primary's disks, then resume")
         return done
 
     def _parting(self, there: StreamState, here: StreamState | None) -> int:
         if is_writable(there.config, self.family):
-            what = f"{self.source.name} in {self.source.region} takes writes, so what it has is not all it will have"
-            raise failed(what, "fence it first: begin a new failback")
+            what = f"{self.source.name} in {self.source.region} still accepts writes, so a salvage would be incomplete"
+            raise failed(what, "start a new failback, which fences it first")
         if here is None or DIVERGED not in here.metadata:
-            what = f"nobody wrote down where {self.target.name} parted from its origin"
-            raise failed(what, f"find it by comparing both sides, and put {DIVERGED} into the stream's metadata")
+            what = f"it is not recorded where {self.target.name} diverged from its origin"
+            raise failed(what, f"find it by comparing both sides, and write {DIVERGED} to the stream's metadata")
         return int(here.metadata[DIVERGED])
 
     def _begun(self, there: StreamState, diverged: int, noted: Iterable[Facts]) -> Salvaged:
@@ -288,7 +288,7 @@ class Salvaging:
         if answer is None:
             here = await self.serving.stream(self.target.name)
             if here is None or any(matches(subject, message.subject) for subject in here.subjects):
-                what = f"nobody answers on {message.subject}, which {self.target.name} listens on"
+                what = f"no answer on {message.subject}, which {self.target.name} listens on"
                 raise MachineError.at("", what, f"check that {self.target.name} has a leader, then resume")
             return f"no stream listens on {message.subject}"
         if answer.code in WRONG_LAST_SEQUENCE and self._keyed:

@@ -28,7 +28,7 @@ class ScaleServices:
         region = step.region or context.away
         now = await services.replicas(region)
         lacking = self._lacking(context, step, now)
-        changes = [f"hold {one} in {region} still: it would put replicas back" for one in _held(now, lacking)]
+        changes = [f"pause {one} in {region}: it would restore the replicas" for one in _held(now, lacking)]
         for name, count in lacking.items():
             floor = now[name].floor
             kept = f", its autoscaler keeps {floor} -> {count}" if floor is not None and floor < count else ""
@@ -98,21 +98,21 @@ def _rights(now: Mapping[str, Replicas], region: str) -> tuple[Guard, ...]:
     rights = tuple(dict.fromkeys(right for one in now.values() for right in one.lacking))
     if not rights:
         return ()
-    what = f"our login to the cluster of {region} may not: {', '.join(rights)}"
+    what = f"this login lacks permissions in the cluster of {region}: {', '.join(rights)}"
     remedy = f"bind the role of {region}/rights/secondsite-failover.yaml, as `secondsite render` writes it"
     return (Guard("no-right", what, remedy, absolute=True),)
 
 
 def _would_be_refused(name: str, why: str) -> Guard:
-    return Guard("no-right", f"scaling {name} would be refused: {why}", "correct that, then plan again", absolute=True)
+    return Guard("no-right", f"scaling {name} would be refused: {why}", "fix that, then plan again", absolute=True)
 
 
 def _unheld(now: Mapping[str, Replicas], lacking: Iterable[str], region: str) -> tuple[Guard, ...]:
     owners = tuple(dict.fromkeys(owner for name in lacking for owner in now[name].unheld))
     if not owners:
         return ()
-    what = f"{', '.join(owners)} puts back replicas in {region}, and its object is not within reach there"
-    return (Guard("reconciled", what, "pause it where it runs, then --allow reconciled"),)
+    what = f"{', '.join(owners)} restores replicas in {region}, and its object cannot be reached there"
+    return (Guard("reconciled", what, "pause it where it runs, then give --allow reconciled"),)
 
 
 def _missing(context: Scope, step: Step, now: Mapping[str, Replicas], region: str) -> tuple[Guard, ...]:
@@ -120,7 +120,7 @@ def _missing(context: Scope, step: Step, now: Mapping[str, Replicas], region: st
     if not names:
         return ()
     what = f"{', '.join(names)} is not deployed in {region}"
-    return (Guard("no-workload", what, "deploy it there, or --allow no-workload to go on without"),)
+    return (Guard("no-workload", what, "deploy it there, or continue without it with --allow no-workload"),)
 
 
 @frozen
@@ -154,7 +154,7 @@ class VerifySecrets:
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         """A keyed digest in each region; no value is shown."""
-        yield "# the lost region does not answer? compare with the digests written down at the last drill"
+        yield "# if the lost region does not answer, compare with the digests recorded at the last drill"
         for secret in context.deployment.system.secrets:
             for region in (context.home, context.region_of(step)):
                 get = f"{kubectl(region, secret.namespace)} get secret {word(secret.object_name)} -o json"
@@ -183,5 +183,5 @@ def _region(context: Context, step: Step) -> str:
 
 
 def _stale(name: str) -> Guard:
-    what = f"the standby's {name} is not what the primary's is"
-    return Guard("stale-secret", what, "synchronise it from the store, then resume")
+    what = f"the standby's {name} differs from the primary's"
+    return Guard("stale-secret", what, "synchronise it from the secret store, then resume")

@@ -1,7 +1,7 @@
 """Promoting the databases: the old primary fenced while it can be reached, its last commit waited for, then promoted.
 
 Where it cannot be reached it stays unfenced: what it commits from then on is on its own disks alone. Where the standby
-cannot follow to the end, or cannot be promoted, the fence is lifted again: somebody goes on taking writes.
+cannot follow to the end, or cannot be promoted, the fence is removed again: somebody goes on taking writes.
 """
 
 from __future__ import annotations
@@ -65,10 +65,10 @@ async def _promoted(context: Context, step: Step, door: Stores, store: str) -> M
     standby, serving = door.server(step.region, store), door.server(other, store)
     before, home = await standby.look(), await state_of(serving)
     if home is not None and before.stranger_to(home):
-        raise failed(f"{store} in {step.region} is no copy of the one in {other}", "check both logins")
+        raise failed(f"{store} in {step.region} is no copy of the one in {other}", "check the logins of both regions")
     if not before.standby and before.fenced and not _begun(context, store):
         what = f"{store} in {step.region} is fenced and follows nobody"
-        raise failed(what, "let it follow first; nothing was changed")
+        raise failed(what, "attach it to its primary first; nothing was changed")
     context.note(_PROMOTING, {"store": store, "region": step.region})
     fenced = before.standby and home is not None and not home.standby
     if fenced:
@@ -104,7 +104,9 @@ async def _taken_over(standby: StoreServer, fenced: StoreServer | None) -> Store
     if fenced is not None:
         position = (await fenced.look()).position
         if not await standby.replayed_up_to(position, _FOLLOWED_WITHIN_S):
-            raise failed("the standby does not get what the primary has", "see why it does not follow, then resume")
+            raise failed(
+                "the standby does not receive what the primary has", "find out why it does not follow, then resume"
+            )
     return await standby.promote()
 
 

@@ -64,7 +64,7 @@ class ChangeTraffic:
         return {"before": {server: list(answered) for server, answered in before.items()}, "after": list(wanted)}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
-        yield "# Route 53 or Cloudflare: the commands stand under DNS, below"
+        yield "# Route 53 or Cloudflare: use the commands under DNS below"
 
     async def _change(self, dns: Dns, wanted: tuple[str, ...]) -> None:
         """A failure says nothing about whether it was applied: the next look tells."""
@@ -79,8 +79,8 @@ async def _obstacles(dns: Dns, host: str) -> tuple[Guard, ...]:
     if why := await dns.may():
         guards.append(Guard("no-right", why, "give its login the rights of docs/rights.md", absolute=True))
     if owner := await dns.owner():
-        what = f"{owner} keeps {host} and would put it back"
-        guards.append(Guard("reconciled", what, "pause it, or have it follow the new region; then --allow reconciled"))
+        what = f"{owner} keeps {host} and would revert it"
+        guards.append(Guard("reconciled", what, "pause it or point it at the new region, then give --allow reconciled"))
     return tuple(guards)
 
 
@@ -98,7 +98,7 @@ class ChangedByHand:
         target = target_region(context)
         wanted = await record.of(target)
         if not wanted:
-            context.note("unchecked", {"why": f"nobody said where {record.host} leads to for {target}"})
+            context.note("unchecked", {"why": f"the record target of {record.host} for {target} is not configured"})
             return facts
         answers: list[tuple[str, ...]] = []
 
@@ -164,13 +164,13 @@ class WaitOneTtl:
 
 
 def _one_ttl(context: Context) -> Prospect:
-    return Prospect(changes=(f"wait for resolvers, TTL {context.deployment.traffic.ttl_s:g} s",))
+    return Prospect(changes=(f"wait for resolvers to drop the old record, TTL {context.deployment.traffic.ttl_s:g} s",))
 
 
 @frozen
 class VerifyPath:
     async def look(self, context: Context, step: Step, path: ClientPath) -> Prospect:
-        return Prospect(changes=("one write through the clients' own path",))
+        return Prospect(changes=("send one write through the clients' path",))
 
     async def run(self, context: Context, step: Step, path: ClientPath) -> Facts:
         last: list[PathWrite] = []
@@ -180,7 +180,7 @@ class VerifyPath:
             last[:] = [written]
             if written.status in _REFUSED_US:
                 what = f"the clients' path refuses this request: {written.status} {written.why}"
-                remedy = "say what a client sends in secondsite.yaml, operate: path:, then resume"
+                remedy = "describe a client's request under `operate: path:` in secondsite.yaml, then resume"
                 raise failed(what, remedy)
             if written.status != 200:
                 answer = f"{written.status} {written.why}".strip() if written.status else written.why
@@ -192,7 +192,7 @@ class VerifyPath:
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         yield f"curl -fsS --max-time 5 {service_url(context.deployment.traffic)}"
-        yield "# then one write of your own through the API, and the sequence it got:"
+        yield "# then send one write through the API and note its sequence:"
         region = target_region(context)
         for family in context.families[:1]:
             placement = family.at(region) or family.origin

@@ -20,7 +20,7 @@ WAS_ID = f"{_WAS}Nats-Msg-Id"
 
 
 async def make_room(serving: StreamsDoor, beside: StreamPlacement) -> None:
-    """The stream, with as many replicas as the one beside it; as it is where it is there already."""
+    """The stream, with as many replicas as the one beside it; as it is where it exists already."""
     if await serving.stream(UNPLACED) is not None:
         return
     config: dict[str, Any] = {
@@ -51,4 +51,4 @@ async def save_unplaced(
     if answer.code or answer.stream != UNPLACED:
         stored = f"{answer.why} ({answer.code})" if answer.code else f"stored by {answer.stream}"
         what = f"{source.name} {message.sequence} has no place ({why}) and cannot be saved in {UNPLACED}: {stored}"
-        raise failed(what, f"make room for {UNPLACED}, then resume; nothing was deleted")
+        raise failed(what, f"free space for {UNPLACED}, then resume; nothing was deleted")

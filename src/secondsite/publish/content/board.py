@@ -47,7 +47,7 @@ class ContractBoardRow:
     def expectation(self) -> str:
         if self.outcome.unknown:
             return self.outcome.unknown
-        return "expected to hold" if self.expected_to_hold else "expected to breach"
+        return "expected to hold" if self.expected_to_hold else "expected to be breached"
 
 
 def board(inputs: Inputs) -> tuple[ContractBoardRow, ...]:

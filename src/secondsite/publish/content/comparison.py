@@ -35,7 +35,7 @@ _PATTERNS = {
 _LINKS = {
     Link.NONE: "no link",
     Link.BACKUP: "stream backups",
-    Link.ARCHIVE: "an archive that goes on",
+    Link.ARCHIVE: "an continuous archive",
     Link.SUPERCLUSTER_MIRROR: "mirrors across a super-cluster",
     Link.SUPERCLUSTER_MIRROR_WITNESS: "mirrors across a super-cluster with a witness region",
     Link.MIRROR_AND_BACKUP: "mirrors of the streams that may lose little, backups of the others",
@@ -48,7 +48,7 @@ _SWITCHES = {
     Switch.DNS: "DNS failover",
     Switch.WEIGHTED: "weighted DNS records",
     Switch.FAILOVER_RECORD: "failover DNS records",
-    Switch.MANUAL: "a switch by hand",
+    Switch.MANUAL: "a manual switch",
 }
 CATEGORIES = {
     "compute": ("control plane", "nodes"),
@@ -231,7 +231,7 @@ def answer(evaluation: Evaluation, provider: str) -> str:
     """The recommendation in one sentence."""
     chosen = evaluation.recommended
     if evaluation.recommendation.withheld:
-        return f"Nothing is recommended: {evaluation.recommendation.withheld}."
+        return f"No strategy is recommended: {evaluation.recommendation.withheld}."
     return f"{described(chosen.strategy)}: {_when_lost(evaluation)}, for {_monthly(chosen, provider)} a month."
 
 
@@ -269,12 +269,12 @@ def _when_lost(evaluation: Evaluation) -> str:
     api, streams = map(evaluation.recommended.outcome, (Subject.API, Subject.NATS))
     what, first = ("the API", api) if has_api(evaluation.system) else ("writing", streams)
     if first is None or first.rto.unbounded:
-        back = f"nothing brings {what} back"
+        back = f"no step restores {what}"
     else:
         late = duration(first.rto.quantile(0.95))
-        back = f"{what} is expected back in {duration(first.rto.quantile(0.5))} (19 times in 20 within {late})"
+        back = f"{what} is expected back in {duration(first.rto.quantile(0.5))} (19 times in 20 within  {late})"
     if streams is None:
-        lost = "what the streams lose is not judged"
+        lost = "the loss of the streams is not judged"
     elif streams.rpo.unbounded:
         lost = "no copy of the streams survives"
     elif streams.rpo.quantile(0.95) == 0:
@@ -307,8 +307,8 @@ def firm_words(recommendation: Recommendation) -> tuple[str, ...]:
         first = recommendation.runners_up[0]
         if first.share > recommendation.stability:
             lines.append(
-                f"{first.strategy} wins more often: with every assumption as taken it does not, or costs the same and "
-                "is less simple"
+                f"{first.strategy} wins more often in simulations; with the assumptions as stated it does not, or it "
+                "costs the same and is less simple"
             )
     if recommendation.breached:
         lines.append(f"it breaches a contract in {percent(recommendation.breached)} of them")
@@ -332,8 +332,8 @@ def firmness(stability: float) -> str:
     if stability >= FIRM:
         return "high: the assumptions hardly matter"
     if stability >= LEANING:
-        return "medium: most simulations agree, and the assumptions below decide the rest"
-    return "low: other strategies win in most simulations; settle the assumptions below before much is spent"
+        return "medium: it wins in most simulations; the assumptions below decide the rest"
+    return "low: other strategies win in most simulations; settle the assumptions below before you spend much"
 
 
 def other_blockers(evaluation: Evaluation) -> tuple[str, ...]:

@@ -16,11 +16,8 @@ from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.publish.content.timeline import ends_s
 from secondsite.strategies.steps import PATIENCE
 
-LIMITS = f"{PATIENCE:g} times what 19 of 20 take, and at least 1 s"
-ESCALATION = (
-    "the median, when half would have been done; sooner where a contract could not hold any more with the other steps "
-    "at their medians"
-)
+LIMITS = f"{PATIENCE:g} times the 95th percentile, and at least 1 s"
+ESCALATION = "the median; sooner if a contract could no longer hold with the other steps at their medians"
 
 
 @frozen

@@ -59,8 +59,8 @@ def _drill(contract: Contract) -> str:
 def undrilled(contract: Contract) -> str:
     """What to say where there is no such command: databases are drilled, and state as a whole is more than they."""
     if contract.subject is Subject.STATE and not contract.part:
-        return "no drill runs all of it yet; secondsite verify judges each store that one runs"
-    return "no drill runs it yet"
+        return "no drill covers all of it yet; secondsite verify judges each store that a drill covers"
+    return "no drill covers it yet"
 
 
 def shelf_life_days(contract: Contract, profile: str = QUICK) -> int:

@@ -34,18 +34,18 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 
 _PREREQUISITES = {
     Pattern.BACKUP_RESTORE: (
-        "a bucket in the second region, in an account that the first cannot delete from",
+        "a bucket in the second region, in an account from which the first region cannot delete",
         "quota in the second region for the nodes of the restore",
     ),
     Pattern.PILOT_LIGHT: ("network between the regions", "quota in the second region for the whole service"),
     Pattern.WARM_STANDBY: (
         "network between the regions, no overlapping addresses",
         "quota in the second region for the whole service, not only for the standby",
-        "manifests that name no region",
+        "manifests without hard-coded regions",
     ),
     Pattern.ACTIVE_ACTIVE: (
-        "consumers that ignore repeats, in every service",
-        "one writer a database, known and agreed",
+        "idempotent consumers in every service",
+        "one known writer per database",
     ),
 }
 _ROLLBACK = {
@@ -55,7 +55,7 @@ _ROLLBACK = {
     Pattern.ACTIVE_ACTIVE: "weight of the second region to 0, drain its streams, mirrors back to one direction",
 }
 _DNS_PREREQUISITE = "credentials that may change this one record, kept outside the region"
-_DNS_ROLLBACK = "health check off, record back to plain; a TTL of 60 s may stay"
+_DNS_ROLLBACK = "turn the health check off and make the record plain again; a TTL of 60 s may stay"
 
 
 @frozen
@@ -118,7 +118,7 @@ def _step(
 ) -> RoadmapStep:
     machines = machines_usd(after.bills[provider])
     needed = tuple(need for need in after.deployment.requirements if need.what in step.requirements)
-    saves = _less("expected loss saved", before.expected_loss_usd, after.expected_loss_usd)
+    saves = _less("expected loss avoided", before.expected_loss_usd, after.expected_loss_usd)
     breached = tuple(outcome.contract.name for outcome in after.breached)
     dns = _only_dns(before, after)
     return RoadmapStep(
@@ -135,7 +135,7 @@ def _step(
         added_usd=step.added_usd,
         added_new_usd=step.added_new_usd,
         added_people_usd=step.added_people_usd,
-        cumulative_usd=_less("the provider's part over today's", machines, today),
+        cumulative_usd=_less("the provider's bill above today's", machines, today),
         prerequisites=(_DNS_PREREQUISITE,) if dns else _PREREQUISITES.get(step.strategy.pattern, ()),
         exit_tests=_exit_tests(after, needed, step.gains),
         won=step.gains,
@@ -183,21 +183,21 @@ def _criteria(before: Assessment, step: MigrationStep, saves: Estimate) -> tuple
     """In figures, for the people who decide."""
     criteria = []
     if step.gains:
-        criteria.append(f"take it while these are promised: {', '.join(step.gains)}")
+        criteria.append(f"take this step while these are promised: {', '.join(step.gains)}")
     elif before.breached:
-        criteria.append("it wins no contract by itself: the next step needs it")
+        criteria.append("it meets no contract by itself, but the next step needs it")
     off = looking(saves, dollars(saves.mean))
     criteria.append(
-        f"it {_costs(step.added_new_usd, step.added_people_usd)}, and takes {off} a year off the expected loss"
+        f"it {_costs(step.added_new_usd, step.added_people_usd)}, and reduces the expected loss by {off} a year"
     )
     if step.beyond:
-        criteria.append("stop before it unless a contract asks for less than the step before can give")
+        criteria.append("stop before this step unless a contract requires more than the previous step can deliver")
     return tuple(criteria)
 
 
 def _costs(new: Estimate, people: Estimate) -> str:
     """Two kinds of money, never one sum."""
-    return f"costs {_more(new)} a year to the provider and {_more(people)} of people's time"
+    return f"costs {_more(new)} a year at the provider and {_more(people)} of people's time"
 
 
 def _more(added: Estimate) -> str:
@@ -213,7 +213,7 @@ def why_stop(steps: Sequence[RoadmapStep]) -> str:
     """Of the step at which the way ends: contracts first, then money."""
     stop = next((step for step in steps if step.stop), None)
     if stop is None:
-        return "no step is better than today"
+        return "no step improves on today"
     left = (
         f"{len(stop.breached)} contracts are still breached" if stop.breached else "every contract is expected to hold"
     )
@@ -221,6 +221,6 @@ def why_stop(steps: Sequence[RoadmapStep]) -> str:
     if after is None:
         return left
     saved = looking(after.saves_usd, dollars(after.saves_usd.mean))
-    balance = f"{_costs(after.added_new_usd, after.added_people_usd)}, saves {saved} of expected loss"
+    balance = f"{_costs(after.added_new_usd, after.added_people_usd)}, avoids {saved} of expected loss"
     hours = looking(after.hours, f"{number(after.low_hours)} to {number(after.high_hours)} hours")
-    return f"{left}; the next step {balance} and takes {hours}"
+    return f"{left}; the next step {balance} and costs {hours}"

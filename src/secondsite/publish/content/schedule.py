@@ -71,7 +71,7 @@ def drills(inputs: Inputs) -> tuple[ScheduledDrill, ...]:
         ),
         ScheduledDrill(
             "dns",
-            "change the record while the provider's control plane is stuck",
+            "change the record while the provider's control plane is impaired",
             command("dns-stuck", strategy),
             Every.MONTH,
             (),
@@ -80,7 +80,7 @@ def drills(inputs: Inputs) -> tuple[ScheduledDrill, ...]:
         ),
         ScheduledDrill(
             "failback",
-            "go back, and salvage what was left behind",
+            "fail back, and salvage what was left behind",
             command("failback", strategy),
             Every.QUARTER,
             (),
@@ -98,7 +98,7 @@ def drills(inputs: Inputs) -> tuple[ScheduledDrill, ...]:
         ),
         ScheduledDrill(
             "production",
-            "lose the region at the intervals of production",
+            "lose the region, at production intervals",
             f"{command('region-loss', strategy)} --profile production",
             Every.QUARTER,
             region,
@@ -107,7 +107,7 @@ def drills(inputs: Inputs) -> tuple[ScheduledDrill, ...]:
         ),
         ScheduledDrill(
             "people",
-            "lose the region in staging, with the people on call, by the runbook alone",
+            "lose the region in staging, with the on-call team, using only the runbook",
             f"{command('region-loss', strategy, runs=5)} --profile production",
             Every.YEAR,
             region,

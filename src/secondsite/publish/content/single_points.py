@@ -82,4 +82,4 @@ def _secrets(system: System) -> Iterator[SinglePoint]:
 
 def _switch(system: System) -> Iterator[SinglePoint]:
     if system.traffic.host and not system.traffic.automatic:
-        yield SinglePoint(f"record {system.traffic.host}", "a person changes it", (), "traffic.automatic")
+        yield SinglePoint(f"record {system.traffic.host}", "it is changed by hand", (), "traffic.automatic")

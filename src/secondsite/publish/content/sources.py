@@ -136,7 +136,7 @@ class Sources:
         basis = plain(f"{leaf.source}, {mark}" if mark else leaf.source)
         if leaf.plausible != (1.0, 1.0):
             low, high = leaf.plausible
-            basis += f"; could be × {low:.2g} to × {high:.2g}"
+            basis += f"; range × {low:.2g} to × {high:.2g}"
         return f"{basis}; to settle it: {plain(leaf.settle)}" if leaf.settle else basis
 
 

@@ -69,7 +69,7 @@ def as_markdown(step: RoadmapStep) -> str:
         f"## {step.number}. {text(_capital(step.name))}",
         "",
         f"Strategy {code(step.assessment.strategy.id)}; {_range(step.low_hours, step.high_hours)}. "
-        f"Undo it: {text(step.rollback)}.",
+        f"To undo it: {text(step.rollback)}.",
         "",
     ]
     for task in tasks(step):
@@ -85,7 +85,7 @@ def _details(task: Task) -> Iterator[tuple[str, Md]]:
     if task.without:
         yield "Without it", text(task.without)
     for done in task.done:
-        yield "Done when this exits 0", code(done)
+        yield "Done when this command exits 0", code(done)
     if task.after:
         yield "After", Md(", ".join(code(name) for name in task.after))
 

@@ -72,7 +72,7 @@ def _bucket(deployment: Deployment) -> Mapping[str, Any]:
     lock = {"default_retention": {"mode": "COMPLIANCE", "days": "${var.locked_days}"}}
     blocked = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
     of_bucket = {"bucket": "${aws_s3_bucket.archive.id}"}
-    days = "no version of an object can be deleted for so many days, by nobody"
+    days = "days during which nobody can delete a version of an object"
     return {
         "variable": {"locked_days": {"type": "number", "default": LOCKED_DAYS, "description": days}},
         "provider": {"aws": {"region": vault_of(deployment).name}},

@@ -36,7 +36,7 @@ def rights_files(
         FAILOVER: list(_failover(deployment, region)),
         DEPLOY: list(_deploy(servers, book, logins=logins, agent=agent)),
     }
-    head = "# Written by `secondsite render`. Put who may do it into the group, or another subject in its place.\n"
+    head = "# Written by `secondsite render`. Add the people who may do it to the group, or bind another subject.\n"
     return {
         f"{region}/{FILE.format(role=name)}": head + "---\n".join(map(yaml_text, objects))
         for name, objects in roles.items()

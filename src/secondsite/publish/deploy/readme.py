@@ -90,17 +90,17 @@ def _files(
         ),
         (
             "REGION/kubernetes/*.network-policy.yaml",
-            Md("routes, gateways and the monitoring page for the servers alone; every other port stays as it is"),
+            Md("routes, gateways and the monitoring page are reachable by the servers only; other ports are unchanged"),
         ),
         (
             "REGION/kubernetes/*.patch.yaml",
             Md(
-                "what your StatefulSet has to say to use them, for `kubectl patch --patch-file`; its container is "
+                "a patch that makes your StatefulSet use them, for `kubectl patch --patch-file`; its container is "
                 "called `nats`" + (f", certificates are in the Secret {code(TLS)}" if tls else "")
             ),
         ),
     ]
-    rows.append(("REGION/rights/*.yaml", Md("what people need on Kubernetes to fail over, and to apply this: Roles")))
+    rows.append(("REGION/rights/*.yaml", Md("Roles that people need to fail over and to apply these files")))
     if names:
         rows.append(
             ("dns/", Md("the records of the service and their health checks, for Terraform, OpenTofu or octoDNS"))
@@ -118,10 +118,12 @@ def _files(
         rows.append((TERRAFORM, Md("the bucket that it ships to, and its policy, for Terraform or OpenTofu")))
     if gated:
         agent_line = (
-            "the write gate, open: how the region starts for the first time; `secondsite gate` keeps it from then on"
+            "the write gate, open, as the region starts the first time; `secondsite gate` maintains it from then on"
         )
         rows.insert(1, ("REGION/nats/gate/REGION.conf", Md(agent_line)))
-        rows.insert(2, ("REGION/nats/gate.json", Md("what `secondsite gate` watches, and the lease it holds")))
+        rows.insert(
+            2, ("REGION/nats/gate.json", Md("configuration of `secondsite gate`: what it watches, and its lease"))
+        )
     return table(("File", "What it is"), [(code(name), agent_line) for name, agent_line in rows])
 
 

@@ -81,14 +81,14 @@ def _records(deployment: Deployment) -> DeployStep:
     each_region = "A record and a health check for each region; the provider"
     about = {
         RoutingPolicy.PLAIN: "One record, which a failover changes; `dns/octodns` holds it for octoDNS as well.",
-        RoutingPolicy.FAILOVER: f"{each_region} answers with the first that is good, and nobody changes a record.",
-        RoutingPolicy.WEIGHTED: f"{each_region} leaves out what is not good.",
+        RoutingPolicy.FAILOVER: f"{each_region} answers with the first healthy one, so no record has to be changed.",
+        RoutingPolicy.WEIGHTED: f"{each_region} leaves out unhealthy regions.",
     }[wanted.kind]
     primary = next((each.check for each in wanted.records if each.primary and each.check), None)
     if primary and primary.path.endswith(WRITES):
         about += (
-            f" Your API has to answer {code(primary.path)} with 200 only while its region takes writes: or clients "
-            "are led back to a region that returned, before it may write."
+            f" Your API must answer {code(primary.path)} with 200 only while its region accepts writes; otherwise "
+            "clients are sent back to a returned region before it accepts writes."
         )
     return DeployStep(
         Md("Create the records of the service"),
@@ -112,7 +112,7 @@ def _agent(region: str) -> DeployStep:
             "look and write positions, and nothing else."
         ),
         fence([f"kubectl --context {word(region)} apply -k {word(f'./{agent_folder(region)}')}"]),
-        Md(f"its log in {text(region)} tells how many positions are copied, or that the stream takes writes here"),
+        Md(f"its log in {text(region)} shows how many positions are copied, or that the stream accepts writes here"),
     )
 
 
@@ -150,9 +150,9 @@ def _watched(deployment: Deployment, book: DeployedAddresses, region: str) -> De
     if watches_from(deployment, region):
         lines.append(f"{kubectl} create configmap {WATCH} --from-file=secondsite.yaml")
     lines.append(f"kubectl --context {word(region)} apply -k {word(f'./{watch_folder(region)}')}")
-    check = f"its log in {text(region)} tells what it sees of each region"
+    check = f"its log in {text(region)} shows what it sees of each region"
     if watches_from(deployment, region):
-        check = f"{code(f'{kubectl} logs deploy/{WATCH}')}, or the page at port 8088, tells what each observer sees"
+        check = f"{code(f'{kubectl} logs deploy/{WATCH}')}, or the page at port 8088, shows what each observer sees"
     return DeployStep(
         Md(f"Start the watch in {text(region)}"),
         Md(
@@ -282,7 +282,7 @@ def _connected(deployment: Deployment, book: DeployedAddresses) -> DeployStep:
     if any(cluster.gateways for cluster in deployment.clusters):
         checks.append("`/gatewayz` has every other cluster in `outbound_gateways` and `inbound_gateways`")
     return DeployStep(
-        Md("See that the servers found each other"),
+        Md("Check that the servers found each other"),
         Md(f"Pages such as `/leafz` are on port {MONITOR_PORT} of each server: `kubectl port-forward` leads there."),
         fence(lines),
         Md("; ".join(checks)),
@@ -293,7 +293,7 @@ def _origins(origins: Sequence[PlacedStream]) -> Iterator[DeployStep]:
     if origins:
         yield DeployStep(
             Md("Create streams"),
-            Md("One that is there already: `nats stream edit` with the same file shows what it would change."),
+            Md("One that exists already: `nats stream edit` with the same file shows what it would change."),
             fence(_adding(origins)),
             Md("`nats stream report`: every stream has a leader and its replicas"),
         )
@@ -352,11 +352,11 @@ def _gate(deployment: Deployment, book: DeployedAddresses, region: str) -> Deplo
         "comes from the official image. "
     )
     return DeployStep(
-        Md(f"Put the write gate up in {text(region)}"),
+        Md(f"Install the write gate in {text(region)}"),
         Md(
             f"From now on a server that starts denies {code(book.application.user)} to publish on {subjects}, until "
-            f"{parent if leased(deployment) else beside}Not before the copies are there: it would stay shut."
+            f"{parent if leased(deployment) else beside}Do this after the copies exist: until then it stays closed."
         ),
         fence(lines),
-        Md("the gate logs that the region takes writes"),
+        Md("the gate logs that the region accepts writes"),
     )

@@ -42,10 +42,12 @@ def files(deployment: Deployment, book: DeployedAddresses, command: str, gate_im
     """
     if deployment.managed_plan:
         what = f"the servers of {deployment.strategy.id} are the provider's"
-        raise InputError.at("--strategy", what, "name a strategy that runs its own: `secondsite evaluate` lists them")
+        raise InputError.at(
+            "--strategy", what, "choose a strategy that runs its own servers; `secondsite evaluate` lists them"
+        )
     if not deployment.clusters:
         what = "the system has no NATS cluster, so there is nothing to render"
-        raise InputError.at("secondsite.yaml", what, "declare it under `nats`, or read it: init --nats URL")
+        raise InputError.at("secondsite.yaml", what, "declare it under `nats`, or read it with `init --nats URL`")
     return {
         **server_files(deployment, book),
         **stream_files(deployment),

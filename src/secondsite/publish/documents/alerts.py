@@ -25,7 +25,7 @@ from secondsite.publish.text.yaml_text import yaml_text
 from secondsite.strategies.links.archive import METHOD
 from secondsite.strategies.observed import region_unseen, why_invisible
 
-_FED = "Fed by the two one-line jobs in docs/publish/dr-alerts.md."
+_FED = "Exported by the two jobs in docs/publish/dr-alerts.md."
 _STANDS_S = 60
 _PLAN_OLD_S = 1200
 """Three looks that did not come, and a little."""
@@ -83,7 +83,7 @@ def _mirrors(inputs: Inputs, copies: Sequence[Replicated]) -> Iterator[AlertRule
         60,
         "critical",
         f"{{{{ $labels.stream_name }}}} in {_literal(mirror.copy.region)} is more than {duration(limit)} behind",
-        "look at the link, then at the leader of the origin",
+        "check the link, then the leader of the origin",
         "s",
         limit,
         mirror.contract,
@@ -94,8 +94,8 @@ def _mirrors(inputs: Inputs, copies: Sequence[Replicated]) -> Iterator[AlertRule
         "> 0",
         600,
         "critical",
-        "the mirror of {{ $labels.stream_name }} has more than its origin: the origin was created anew",
-        "the mirror copies nothing any more: make it again, after saving what only it has",
+        "the mirror of {{ $labels.stream_name }} has more messages than its origin: the origin was recreated",
+        "the mirror no longer copies: save what only it has, then recreate it",
     )
     yield AlertRule(
         "MirrorUnseen",
@@ -103,8 +103,8 @@ def _mirrors(inputs: Inputs, copies: Sequence[Replicated]) -> Iterator[AlertRule
         "== 1",
         300,
         "critical",
-        f"nothing is known of the streams in {_literal(mirror.copy.region)}",
-        "the exporter, then the cluster there; a failover now would go into the dark",
+        f"no metrics of the streams in {_literal(mirror.copy.region)}",
+        "check the exporter, then the cluster there; a failover now would be blind",
     )
 
 
@@ -128,8 +128,8 @@ def _links(deployment: Deployment) -> Iterator[AlertRule]:
             "< 1",
             60,
             "critical",
-            f"no leaf connection from {_literal(region)}: mirrors stand still, and report a lag of 0",
-            "certificates, credentials and the route between the regions",
+            f"no leaf connection from {_literal(region)}: mirrors have stopped, and report a lag of 0",
+            "check certificates, credentials and the network between the regions",
             threshold=1,
         )
     if any(link.kind is LinkKind.GATEWAY for link in deployment.links):
@@ -140,7 +140,7 @@ def _links(deployment: Deployment) -> Iterator[AlertRule]:
             60,
             "critical",
             f"the gateway from {_literal(region)} is silent",
-            "certificates and the route between the regions; the meta group may be without a majority",
+            "check certificates and the network between the regions; the meta group may have no majority",
             "s",
             60,
         )
@@ -157,20 +157,23 @@ def _copy(one: Replicated) -> Iterator[AlertRule]:
             "== 1",
             900,
             "critical",
-            "nothing is known of the stream backups",
+            "no metrics of the stream backups",
             "start `secondsite backup --every`, with its metrics scraped",
         )
     elif one.copy.subject is Subject.STATE and one.scheduled:
         value = 'time() - min(max by (cronjob) (kube_cronjob_status_last_successful_time{cronjob=~".*backup.*"}))'
-        yield _aged("StoreBackupOld", value, one, "the job's last log")
+        yield _aged("StoreBackupOld", value, one, "check the job's last log")
     elif one.copy.subject is Subject.STATE:
         value = f"max(pg_replication_lag_seconds{{region={_text(one.copy.region)}}})"
-        yield _aged("DatabaseReplicaBehind", value, one, "pg_stat_replication on the primary")
+        yield _aged("DatabaseReplicaBehind", value, one, "check pg_stat_replication on the primary")
 
 
 def _archive(one: Replicated) -> Iterator[AlertRule]:
     yield _aged(
-        "ArchiveBehind", "max(secondsite_archive_stream_age_seconds)", one, "the archiver's log: which stream, and why"
+        "ArchiveBehind",
+        "max(secondsite_archive_stream_age_seconds)",
+        one,
+        "check the archiver's log for the stream and the reason",
     )
     yield AlertRule(
         "ArchiveStands",
@@ -178,8 +181,8 @@ def _archive(one: Replicated) -> Iterator[AlertRule]:
         f"> {_STANDS_S}",
         60,
         "critical",
-        "no copy of the archiver ships",
-        "the store's answers in the log of each `secondsite archive`",
+        "no copy of the archiver is shipping",
+        "check the store's answers in the log of each `secondsite archive`",
         "s",
         _STANDS_S,
     )
@@ -189,7 +192,7 @@ def _archive(one: Replicated) -> Iterator[AlertRule]:
         "== 1",
         300,
         "critical",
-        "nothing is known of the archive",
+        "no metrics of the archive",
         "start `secondsite archive`, with its metrics scraped",
     )
 
@@ -212,7 +215,7 @@ def _watched(inputs: Inputs) -> Iterator[AlertRule]:
         600,
         "critical",
         "a failover for {{ $labels.fault }} could not run now",
-        "secondsite_plan_refused and the page of the watch say what forbids it",
+        "secondsite_plan_refused and the page of the watch show what blocks it",
         threshold=1,
     )
     yield AlertRule(
@@ -221,8 +224,8 @@ def _watched(inputs: Inputs) -> Iterator[AlertRule]:
         f"> {_PLAN_OLD_S}",
         60,
         "warning",
-        "no plan was made for {{ $labels.fault }} for a while: nobody knows whether a failover could run",
-        "the log of the watch",
+        "no recent plan for {{ $labels.fault }}: it is unknown whether a failover could run",
+        "check the log of the watch",
         "s",
         _PLAN_OLD_S,
     )
@@ -232,8 +235,8 @@ def _watched(inputs: Inputs) -> Iterator[AlertRule]:
         "== 1",
         0,
         "critical",
-        "a person is asked whether to fail over",
-        "the page of the watch, then approve or do not",
+        "a failover waits for approval",
+        "read the page of the watch, then approve or decline",
     )
     yield AlertRule(
         "ObserverDoesNotCount",
@@ -241,8 +244,8 @@ def _watched(inputs: Inputs) -> Iterator[AlertRule]:
         "< 1",
         300,
         "warning",
-        "the observer {{ $labels.observer }} is silent, stands still, or sees nobody",
-        "one more that fails, and a loss is asked about instead of decided",
+        "the observer {{ $labels.observer }} is silent, stuck, or reaches nothing",
+        "if one more fails, a loss needs approval instead of an automatic failover",
         threshold=1,
     )
     yield AlertRule(
@@ -251,7 +254,7 @@ def _watched(inputs: Inputs) -> Iterator[AlertRule]:
         "== 1",
         300,
         "critical",
-        "nobody watches: a lost region is noticed by people alone",
+        "no watch is running: only people would notice a lost region",
         "start `secondsite watch`, with its metrics scraped",
     )
 
@@ -266,7 +269,7 @@ def _secrets(inputs: Inputs) -> Iterator[AlertRule]:
         600,
         "warning",
         "{{ $labels.namespace }}/{{ $labels.name }} is not synchronised in {{ $labels.region }}",
-        "the secret store of that region",
+        "check the secret store of that region",
     )
     yield AlertRule(
         "SecretDrift",
@@ -275,7 +278,7 @@ def _secrets(inputs: Inputs) -> Iterator[AlertRule]:
         900,
         "critical",
         "{{ $labels.namespace }}/{{ $labels.name }} differs between the regions",
-        f"force a refresh in both; a standby with a stale secret starts and cannot serve. {_FED}",
+        f"force a refresh in both regions; a standby with a stale secret starts but cannot serve. {_FED}",
         threshold=1,
     )
 
@@ -308,8 +311,8 @@ def _edge(inputs: Inputs) -> Iterator[AlertRule]:
             f"> {traffic.ttl_s:g}",
             300,
             "warning",
-            f"the record has a TTL above {duration(traffic.ttl_s)}: clients follow a failover later",
-            f"set it back. {_FED}",
+            f"the record has a TTL above {duration(traffic.ttl_s)}, so clients follow a failover later",
+            f"set it back.  {_FED}",
             "s",
             traffic.ttl_s,
         )
@@ -320,7 +323,7 @@ def _edge(inputs: Inputs) -> Iterator[AlertRule]:
             round(traffic.detection_s),
             "critical",
             f"{_literal(traffic.host)} does not answer from {{{{ $labels.region }}}}",
-            "runbook, Before you fail over",
+            "see the runbook, Before you fail over",
             threshold=1,
         )
     ready = tuple(name for name in _doors(inputs) if deployment.standby and deployment.standby.replicas(name))
@@ -335,7 +338,7 @@ def _edge(inputs: Inputs) -> Iterator[AlertRule]:
             300,
             "critical",
             f"{{{{ $labels.deployment }}}} is not ready in {_literal(region)}: there is nothing to fail over to",
-            "kubectl describe, in that region",
+            "run kubectl describe in that region",
             threshold=1,
         )
 

@@ -54,19 +54,19 @@ def document(inputs: Inputs, sources: Sources) -> str:
 def counts(standings: tuple[ContractBoardRow, ...]) -> Md:
     """How many contracts have which verdict, and what that is a verdict of."""
     if not standings:
-        return Md("No contract is written in `secondsite.yaml`: nothing can be met or breached.")
+        return Md("`secondsite.yaml` has no contracts, so none can be met or breached.")
     count = {verdict: sum(s.verdict is verdict for s in standings) for verdict in Verdict}
     held = sum(s.verdict is Verdict.UNPROVEN and s.expected_to_hold for s in standings)
     counted = joined(f"{count[verdict]} {verdict}" for verdict in Verdict)
     rest = (
-        f" Of the unproven, {held} are expected to hold; that is an estimate, not a proof."
+        f" Of the unproven, {held} are expected to hold; that is an estimate, not proof."
         if count[Verdict.UNPROVEN]
         else ""
     )
     designs = sum(s.of_a_design for s in standings)
     met = count[Verdict.MET]
     scope = (
-        f" What is met is met of a design, in the lab: {designs} of {met}; nothing follows for what is deployed."
+        f" Contracts are met by a design, in the lab: {designs} of {met}; this says nothing about what is deployed."
         if designs
         else ""
     )
@@ -103,7 +103,7 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
         "RTO expected",
         "RPO limit",
         "RPO expected",
-        sources.head("Probability / required", sources.of_all("chance that contracts hold", judged)),
+        sources.head("Probability / required", sources.of_all("probability that contracts hold", judged)),
         "Last measured",
         "Verdict",
     )
@@ -114,7 +114,7 @@ def verdict(standing: ContractBoardRow) -> Md:
     if standing.outcome.unknown:
         return Md("**unproven**, no stream is known")
     if standing.verdict is Verdict.UNPROVEN and not standing.expected_to_hold:
-        return Md("**unproven**, expected to breach")
+        return Md("**unproven**, expected to be breached")
     if standing.measured is None or standing.verdict is Verdict.UNPROVEN:
         return strong(standing.verdict)
     return Md(f"{strong(standing.verdict)}, {text(standing.measured.scope)}")
@@ -140,7 +140,7 @@ def _proofs(inputs: Inputs, standings: tuple[ContractBoardRow, ...]) -> Md:
         )
         for standing in standings
     ]
-    head = ("Contract", "Owner", "The command that proves it", "Run it", "Evidence counts until", "Written in")
+    head = ("Contract", "Owner", "Command that proves it", "Run it", "Evidence valid until", "Written in")
     return table(head, rows) if rows else Md("")
 
 
@@ -224,7 +224,7 @@ def _state(inputs: Inputs, sources: Sources) -> Md:
         for one in copies
     ]
     rows += _rest(inputs)
-    head = ("State", "How it gets there", "Behind, mean", "May be behind", sources.head("Alert when", alert))
+    head = ("State", "How it is replicated", "Behind, mean", "May be behind", sources.head("Alert when", alert))
     return table(head, rows)
 
 
@@ -246,7 +246,7 @@ def _rest(inputs: Inputs) -> list[tuple[object, ...]]:
         rows.append(
             (
                 f"positions of {consumers} durable consumers",
-                "created at the copied floor + 1; a mirror carries none",
+                "created at the copied floor + 1, as a mirror has none",
                 "–",
                 "the streams' limit",
                 "floors older than the streams' alert",
@@ -266,6 +266,6 @@ def _rest(inputs: Inputs) -> list[tuple[object, ...]]:
         )
     caches = [store.name for store in system.stores if store.loss is Loss.CACHE]
     if caches:
-        rows.append((joined(map(code, caches)), "not copied: refills itself", "–", "–", "–"))
+        rows.append((joined(map(code, caches)), "not copied: it refills itself", "–", "–", "–"))
     rows.append(("manifests", "Git, applied in both regions", "–", "no difference", "the delivery tool reports drift"))
     return rows

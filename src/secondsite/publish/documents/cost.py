@@ -60,12 +60,12 @@ def _summary(inputs: Inputs, provider: str, sources: Sources) -> Md:
         for what, people_s in (("the provider's part", False), ("people's hours", True))
     ]
     summary = (
-        f"The recommendation takes ~{dollars(machines)} {marks[0]} a month to {text(provider)} at list prices, and "
+        f"The recommendation costs ~{dollars(machines)} {marks[0]} a month at {text(provider)} list prices, and "
         f"~{dollars(people)} {marks[1]} of people's time."
     )
     summary += _away(inputs.chosen, provider, sources)
     if budget is None:
-        return Md(f"{summary} No budget is written in `secondsite.yaml`.")
+        return Md(f"{summary} `secondsite.yaml` has no budget.")
     over = machines - budget
     stands = f"{dollars(abs(over))} {'above' if over > 0 else 'below'} the budget of {dollars(budget)}"
     return Md(f"{summary} The provider's part is {strong(Md(stands))} ({inputs.at('economics.budget_usd_per_month')}).")

@@ -57,7 +57,7 @@ def document(inputs: Inputs, sources: Sources) -> str:
         "multi-region-evaluation.md.j2",
         system=inputs.system,
         evaluation=inputs.evaluation,
-        answer_mark=sources.of_all("what the recommendation says", answered(inputs.evaluation, provider)),
+        answer_mark=sources.of_all("the recommendation", answered(inputs.evaluation, provider)),
         reasons_mark=sources.of_all("costs of owning, downtime", _owned(inputs, provider)),
         years=f"{inputs.evaluation.years:,}",
         provider=provider,
@@ -126,9 +126,9 @@ def _swings(inputs: Inputs, shown: TornadoDrawing | None, sources: Sources) -> M
         )
         for bar in shown.bars
     ]
-    owning = sources.head("Then owning costs a year", sources.mark(inputs.chosen.owning_usd))
+    owning = sources.head("Cost of ownership a year then", sources.mark(inputs.chosen.owning_usd))
     could = sources.head("Could be", sources.stated("ranges of assumptions", "", _RANGES, "a"))
-    head = ("Assumption", "Taken", could, owning, "Then recommended", "Measure this to settle it")
+    head = ("Assumption", "Taken", could, owning, "Then recommended", "What to measure")
     return table(head, body)
 
 
@@ -193,11 +193,11 @@ def _heads(compared: tuple[ComparedStrategy, ...], provider: str, sources: Sourc
     return (
         sources.head("API RTO", sources.of_all("RTO of api/region, every strategy", api)),
         sources.head("NATS RPO", sources.of_all("RPO of nats/region, every strategy", nats)),
-        sources.head("Contracts", sources.of_all("chance that contracts hold", _judged(every))),
+        sources.head("Contracts", sources.of_all("probability that contracts hold", _judged(every))),
         sources.head("Down, min/year\t", sources.of_all("downtime", (a.downtime_minutes for a in every))),
         sources.head("USD/month\t", sources.of_all("monthly cost", (a.provider_usd[provider] for a in every))),
         sources.head("People, h/month\t", sources.of_all("people's time", (a.people_hours for a in every))),
-        sources.head("USD/year to own\t", sources.of_all("cost of owning", (a.owning_usd for a in every))),
+        sources.head("USD/year of ownership\t", sources.of_all("cost of owning", (a.owning_usd for a in every))),
     )
 
 
@@ -258,10 +258,11 @@ def _links(inputs: Inputs, compared: tuple[ComparedStrategy, ...], provider: str
                 code(row.id),
             )
         )
-    judged = sources.of_all("chance that contracts hold", _judged([row.assessment for row in compared]))
-    head = ("NATS option", "Streams back", "Streams lose", "Publish p50", "Regions\t", "By hand / final\t")
+    judged = sources.of_all("probability that contracts hold", _judged([row.assessment for row in compared]))
+    head = ("NATS option", "Streams back", "Streams lose", "Publish p50", "Regions\t", "Manual / irreversible\t")
     return table(
-        (*head, "Fatal / high\t", "Promotes on today's version", sources.head("Contracts", judged), "Shown for"), body
+        (*head, "Fatal / high\t", "Can be promoted on today's version", sources.head("Contracts", judged), "Shown for"),
+        body,
     )
 
 
@@ -373,13 +374,13 @@ def _doubts(inputs: Inputs, sources: Sources) -> Md:
         )
         for one in inputs.evaluation.recommendation.influences
     ]
-    doubt = sources.head("Share of the doubt\t", sources.stated("Sobol total effect", "", _SOBOL, "c"))
+    doubt = sources.head("Share of the uncertainty\t", sources.stated("Sobol total effect", "", _SOBOL, "c"))
     return table(("Assumption", "Taken", doubt, "Measure this"), body) if body else Md("")
 
 
-_RANGES = "the plausible range of each figure in the catalogue; of money, wide until the team has written its own"
-_FLIPS = "each assumption moved alone over its range, coarsely, then finely where the choice changes"
-_SOBOL = "all assumptions drawn from their ranges at once, every strategy scored again for each draw"
+_RANGES = "the plausible range of each figure in the catalogue; for money, wide until the team has entered its own"
+_FLIPS = "each assumption is varied alone over its range, coarsely, then finely where the choice changes"
+_SOBOL = "all assumptions are drawn from their ranges at once, and every strategy is scored again for each draw"
 
 
 def _tracks(inputs: Inputs) -> Md:

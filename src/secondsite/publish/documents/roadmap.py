@@ -94,7 +94,11 @@ def _overview(steps: Sequence[RoadmapStep], sources: Sources) -> Md:
         for step in steps
     ]
     head = ("#\t", "Step", "Hours, once", "USD/month new", "new since today", "People's time, USD/month added")
-    return table((*head, "Contracts won\t", "Still breached\t", "Loss saved, USD/year", ""), rows) if rows else Md("")
+    return (
+        table((*head, "Contracts won\t", "Still breached\t", "Expected loss avoided, USD/year", ""), rows)
+        if rows
+        else Md("")
+    )
 
 
 def _hours(step: RoadmapStep, sources: Sources) -> Md:
@@ -182,8 +186,8 @@ def _facts(step: RoadmapStep, sources: Sources) -> Md:
             "A month then",
             f"{sources.figure(step.machines_usd)} to the provider; people's time {sources.figure(step.people_usd)}",
         ),
-        ("Turns from breached to expected to hold", joined(map(code, step.won)) or "nothing yet"),
+        ("Contracts that become expected to hold", joined(map(code, step.won)) or "nothing yet"),
         ("Still breached", joined(map(code, step.breached)) or "nothing"),
-        ("Expected loss saved", Md(f"{sources.figure(step.saves_usd)} a year")),
+        ("Expected loss avoided", Md(f"{sources.figure(step.saves_usd)} a year")),
     ]
     return table(("", ""), [(what, Md(value)) for what, value in rows])

@@ -33,14 +33,14 @@ def document(inputs: Inputs, sources: Sources) -> str:
         system=inputs.system,
         as_of=inputs.as_of.isoformat(),
         answer=answer(inputs.evaluation, provider),
-        answer_mark=sources.of_all("what the recommendation says", answered(inputs.evaluation, provider)),
+        answer_mark=sources.of_all("the recommendation", answered(inputs.evaluation, provider)),
         strategy=code(inputs.chosen.strategy.id),
         withheld=recommendation.withheld,
         promises=_promises(inputs, standings, sources),
         costs=_costs(inputs, provider, sources),
         budget=_budget(inputs, provider),
         confidence=confidence(recommendation),
-        saving=next((reason for reason in recommendation.reasons if reason.startswith("saves ")), ""),
+        saving=next((reason for reason in recommendation.reasons if reason.startswith("reduces expected loss")), ""),
         settle=_settle(inputs),
         counts=counts(standings),
         unproven=_unproven(standings),
@@ -111,14 +111,14 @@ def _plain(estimate: Estimate, value: float) -> str:
 
 
 def _once(needs: tuple[Requirement, ...], sources: Sources) -> Md:
-    hours = total("hours to get there", "h", [need.hours for need in needs])
+    hours = total("hours of initial work", "h", [need.hours for need in needs])
     return Md(f"{sources.value(hours, number(hours.mean))} {sources.mark(hours)}")
 
 
 def _budget(inputs: Inputs, provider: str) -> Md:
     budget, asked = inputs.system.economics.budget_usd_per_month, inputs.chosen.provider_usd[provider]
     if budget is None:
-        return Md("No budget is written in `secondsite.yaml`.")
+        return Md("`secondsite.yaml` has no budget.")
     if asked.unbounded:
         return Md(f"The budget is {dollars(budget)} a month; what this takes has no price yet.")
     over = asked.mean - budget

@@ -1,4 +1,4 @@
-"""What `operate: writers:` costs either way: how long nobody takes writes, and how long both regions do."""
+"""What `operate: writers:` costs either way: how long no region accepts writes, and how long both regions do."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from secondsite.publish.text import kept_sections as kept
 
 @frozen
 class Change:
-    """``before`` is None where there is no such file yet."""
+    """``before`` is None where no such file yet."""
 
     path: Path
     before: bytes | None

@@ -48,7 +48,7 @@ def _blocks(what: EvaluationDifference) -> Iterator[str]:
         yield ""
         rows = [(c.name, _outcome_text(c.before), _outcome_text(c.after)) for c in what.contracts]
         yield table(("contract", "before", "after"), rows)
-    for title, hazards in (("New hazards", what.new), ("Hazards that are gone", what.gone)):
+    for title, hazards in (("New hazards", what.new), ("Hazards resolved", what.gone)):
         if hazards:
             yield f"\n{strong(title)}\n"
             yield bullets(_hazard(hazard) for hazard in hazards)
@@ -57,18 +57,18 @@ def _blocks(what: EvaluationDifference) -> Iterator[str]:
 def _headline(what: EvaluationDifference) -> str:
     broken = [change.name for change in what.contracts if change.newly_breached]
     if broken:
-        return strong(f"Expected to breach: {', '.join(broken)}.")
+        return strong(f"Expected to be breached: {', '.join(broken)}.")
     if what.before.strategy != what.after.strategy:
         return strong(f"The recommendation changes to {what.after.strategy.id}.")
     grave = "New hazards of high severity or above."
-    return strong(grave if what.worse else "No contract that held before is expected to breach.")
+    return strong(grave if what.worse else "No contract that held before is expected to be breached.")
 
 
 def _figures(what: EvaluationDifference) -> Iterator[tuple[object, ...]]:
     before, after = what.before, what.after
     yield "recommended", code(before.strategy.id), code(after.strategy.id), ""
     rows = (
-        ("to the provider a month", _machines(what, before), _machines(what, after)),
+        ("provider's bill a month", _machines(what, before), _machines(what, after)),
         ("people's hours a month", _people(what, before), _people(what, after)),
         ("to own, a year", before.owning_usd.mean, after.owning_usd.mean),
     )

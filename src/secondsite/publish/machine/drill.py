@@ -13,7 +13,7 @@ SCHEMA = "secondsite/drill/1"
 
 
 def drill_json(runs: Sequence[RunResult], measurements: Sequence[Measurement] = ()) -> dict[str, Any]:
-    """Of runs of one drill and strategy; ``rto_s`` is None where service never came back."""
+    """Of runs of one drill and strategy; ``rto_s`` is None where service did not come back."""
     first = runs[0]
     return {
         "schema": SCHEMA,

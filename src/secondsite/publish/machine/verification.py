@@ -48,6 +48,7 @@ def _row(row: ContractVerdict) -> dict[str, Any]:
             "rpo_s": row.contract.rpo_s,
             "confidence": row.contract.confidence,
         },
+        "apart": {one.limit.lower(): {"verdict": str(one.verdict), "why": one.why} for one in row.apart},
         "age_s": row.age_s,
         "why": row.why,
         "drill": row.drill or None,

@@ -36,8 +36,8 @@ def executor_commands(inputs: Inputs, fault: Fault | None, procedure: Procedure)
         (
             f"secondsite {about} plan{arguments}",
             f'secondsite {about} run{arguments} --approve "$HASH"',
-            f"secondsite {about} status  # interrupted? secondsite {about} resume, with the same options",
-            f"secondsite {about} abort{arguments}  # before the first stream takes writes elsewhere: back to who did",
+            f"secondsite {about} status  # if interrupted: secondsite {about} resume, with the same options",
+            f"secondsite {about} abort{arguments}  # before the first stream is promoted: return to the old writers",
         )
     )
 
@@ -52,6 +52,6 @@ def _repair(inputs: Inputs, fault: Fault) -> Md:
         (
             f"secondsite repair plan{arguments}",
             f'secondsite repair run{arguments} --approve "$HASH"',
-            "secondsite repair status  # interrupted? secondsite repair resume, with the same options",
+            "secondsite repair status  # if interrupted: secondsite repair resume, with the same options",
         )
     )

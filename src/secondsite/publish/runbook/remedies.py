@@ -7,33 +7,37 @@ from collections.abc import Mapping
 from secondsite.model.procedure import Step, Verb
 
 _REMEDIES: Mapping[Verb, str] = {
-    Verb.DETECT: "one place alone sees it: check from a second network before anything else",
+    Verb.DETECT: "only one place sees it: check from a second network first",
     Verb.DECIDE: "signals disagree: treat it as a gray failure; the incident commander decides",
-    Verb.FENCE: "the old primary does not answer: go on, and note it as unfenced; nobody may start it but isolated",
-    Verb.RECORD_STATE: "go on without the sequences of the lost side; what was lost is then known at failback only",
+    Verb.FENCE: "the old primary does not answer: continue and record it as unfenced; start it only isolated",
+    Verb.RECORD_STATE: "continue without the sequences of the lost side; the loss is then known only at failback",
     Verb.RESTORE_QUORUM: "stop. Wiping meta state and adding servers both destroy streams: restore from backup",
-    Verb.DELETE_ORIGIN: "a timeout is unknown: look at the stream's subjects; repeat only where it was not applied",
-    Verb.ELECT: "no leader after the limit: count the servers that run; without a majority, restore from backup",
+    Verb.DELETE_ORIGIN: (
+        "the outcome of a timeout is unknown: check the stream's subjects, and repeat only if it was not applied"
+    ),
+    Verb.ELECT: "no leader after the limit: count the running servers; without a majority, restore from backup",
     Verb.PROMOTE_STREAMS: "400/10055: the server is below 2.12; 400/10065: the origin still holds the subjects; "
     "503/10008: no meta leader. In each case restore from backup under the same name",
-    Verb.RESTORE_STREAMS: "run it again: it goes on where it was; then take the backup before the newest",
-    Verb.RESTORE_ORIGINS: "run it again: it goes on where it was; then take the backup before that one",
-    Verb.REMAKE_COPIES: "run it again: it goes on where it was; until then a mirror stands still and shows no lag",
-    Verb.RESTORE_CONSUMERS: "create it from the stream's first sequence; consumers have to ignore repeats",
+    Verb.RESTORE_STREAMS: "run it again, it resumes; if it fails again, use the backup before the newest",
+    Verb.RESTORE_ORIGINS: "run it again, it resumes; if it fails again, use the backup before that one",
+    Verb.REMAKE_COPIES: "run it again, it resumes; until then a mirror has stopped and shows no lag",
+    Verb.RESTORE_CONSUMERS: "create it from the stream's first sequence; consumers must be idempotent",
     Verb.CREATE_CLUSTER: "no capacity or no control plane: try another machine type, another zone, the third region",
-    Verb.RESTART: "the same pod fails again: roll its last change back",
-    Verb.START_SERVICES: "see what is not ready; the API may go on without observability, not without NATS",
+    Verb.RESTART: "if the same pod fails again, roll back its last change",
+    Verb.START_SERVICES: "find what is not ready; the API can run without observability, but not without NATS",
     Verb.SCALE_SERVICES: "no capacity: keep what runs, shed load by tenant at the gateway, ask for capacity elsewhere",
-    Verb.PROMOTE_STORES: "the replica refuses: restore the newest dump, and say which writes are gone",
-    Verb.RESTORE_STORES: "take the backup before; compare counts with its manifest",
+    Verb.PROMOTE_STORES: "if the replica cannot be promoted, restore the newest dump and list the lost writes",
+    Verb.RESTORE_STORES: "use the previous backup, and compare counts with its manifest",
     Verb.FOLLOW_STORES: "stop: the serving region stays primary. Keep the old files until every row is saved or listed",
     Verb.VERIFY_SECRETS: "a fingerprint differs: force a refresh of the ExternalSecret, then restart what uses it",
-    Verb.CHANGE_TRAFFIC: "the provider's API refuses: use its console, then the second provider; do not undo promotion",
-    Verb.CONVERGE: "resolvers keep the old address: wait; it ends with the TTL for most, not for all",
+    Verb.CHANGE_TRAFFIC: (
+        "if the provider's API fails, use its console, then the second provider; do not undo the promotion"
+    ),
+    Verb.CONVERGE: "resolvers cache the old address: wait; most drop it after the TTL, but not all",
     Verb.VERIFY_PATH: "do not announce. Follow the path backwards: gateway, API, publish, stream",
     Verb.WAIT: "longer than the limit: escalate to the provider; consider the failover of the region",
-    Verb.RESYNCHRONISE: "stop: the serving region stays primary; nothing is lost by trying later",
-    Verb.SALVAGE: "keep the disks. Nothing may be wiped before every message is copied or listed",
+    Verb.RESYNCHRONISE: "stop: the serving region stays primary, and a later attempt loses nothing",
+    Verb.SALVAGE: "keep the disks: wipe nothing before every message is copied or listed",
     Verb.ANNOUNCE: "tell customers by mail",
 }
 

@@ -123,7 +123,7 @@ def _chapter(inputs: Inputs, sources: Sources, fault: Fault | None, procedure: P
     return Chapter(
         title=text(f"Failback to {inputs.system.region.name}" if fault is None else _heading(fault)),
         anchor=f"dr-{'failback' if fault is None else fault}",
-        means="Planned, when the region is back and trusted" if fault is None else _sentence(fault.meaning),
+        means="Planned, once the region is back and trusted" if fault is None else _sentence(fault.meaning),
         overview=Md("") if like or blocked or not procedure.steps else _overview(inputs, fault, procedure, sources),
         steps=shown,
         blocked=blocked,
@@ -152,7 +152,7 @@ def _sentence(phrase: str) -> str:
 def _nothing_to_do(procedure: Procedure) -> Md:
     if procedure.steps:
         return Md("")
-    return Md("Nothing to carry out: each region goes on by itself. **Do not promote:** that makes two writers.")
+    return Md("Nothing to do: each region continues by itself. **Do not promote:** that creates two writers.")
 
 
 def _watch(inputs: Inputs, procedure: Procedure, region: str, fault: Fault | None) -> Md:
@@ -179,7 +179,7 @@ def _same(like: Fault | None, own: Sequence[Step]) -> Md:
     if like is None:
         return Md("")
     there = f"[{_heading(like)}](#dr-{like})"
-    return Md(f"As in {there}, but for the steps below, in their places." if own else f"All steps as in {there}.")
+    return Md(f"As in {there}, except for the steps below." if own else f"All steps as in {there}.")
 
 
 def _overview(inputs: Inputs, fault: Fault | None, procedure: Procedure, sources: Sources) -> Md:
@@ -273,7 +273,7 @@ def _waiting(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step)
         limit = sources.value(step.duration, duration(wait.limit_s))
         return Md(f"Limit: {limit}; takes {takes}")
     if wait.escalate_s is None:
-        return Md(f"Expect {takes}: nobody is waiting yet, so there is no limit")
+        return Md(f"Expect {takes}; there is no limit, as the failover has not started")
     whom = "A person" if step.by_person else "You cannot speed this up"
     late = f", or {code(wait.missed.name)} cannot hold" if wait.missed else ""
     when = sources.value(step.duration, duration(wait.escalate_s))
@@ -326,7 +326,7 @@ def _phases(inputs: Inputs, sources: Sources) -> Md:
         )
     ]
     rows += [
-        ("acknowledged writes that are nowhere, and the age of the oldest", code("rpo"), "never"),
+        ("acknowledged writes that are lost, and the age of the oldest", code("rpo"), "never"),
         ("messages salvaged from the old region", code("salvaged"), "never"),
         ("every step that took longer than its limit", code("late"), "never"),
     ]
@@ -350,11 +350,11 @@ def _dns(steps: DnsSteps) -> dict[str, object]:
         "commands": fence(
             line
             for command in (
-                "# what it is now",
+                "# the record now",
                 *steps.look,
                 "# change it",
                 *steps.change,
-                "# was it taken?",
+                "# was it applied?",
                 *steps.check,
             )
             for line in command.split("\n")

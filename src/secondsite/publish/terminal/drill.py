@@ -65,7 +65,7 @@ def held(verdict: Verdict) -> str:
 def outcome(result: RunResult) -> str:
     """In one sentence."""
     if result.back_s is None:
-        back = f"{'streams' if result.of_streams else 'service'} never came back"
+        back = f"{'streams' if result.of_streams else 'service'} did not come back"
     else:
         back = f"{'streams store again' if result.of_streams else 'back'} after {short_duration(result.back_s)}"
     return f"{back}; {_lost(result)}"
@@ -75,9 +75,7 @@ def _lost(result: RunResult) -> str:
     loss = result.loss
     acknowledged = sum(result.judgement.ledger[name] for name in ("acknowledged-present", "acknowledged-lost"))
     if not loss.proven:
-        return (
-            f"what is lost is not known: at least {loss.messages:,} of {counted(acknowledged, 'acknowledged writes')}"
-        )
+        return f"the loss is unknown: at least {loss.messages:,} of {counted(acknowledged, 'acknowledged writes')}"
     if not loss.messages:
         return f"none of {acknowledged:,} acknowledged writes lost"
     lost = f"{loss.messages:,} of {acknowledged:,} acknowledged writes lost"
@@ -226,9 +224,9 @@ def _shown(result: RunResult) -> Iterator[Text]:
 def _caveats(result: RunResult) -> Iterator[Text]:
     """What its figures do not hold."""
     if result.people:
-        yield Text(f"people take their time in production, here they took none: {', '.join(result.people)}")
+        yield Text(f"decisions take time in production, but took none here: {', '.join(result.people)}")
     if result.judgement.skipped:
-        yield Text(f"not rehearsed, as the lab has none of it: {', '.join(result.judgement.skipped)}")
+        yield Text(f"not rehearsed, as the lab does not include it: {', '.join(result.judgement.skipped)}")
     if result.setup.strategy.link is Link.BACKUP and result.projected:
         every = short_duration(result.setup.profile.backup_s)
         yield Text(f"backups were taken every {every} here: what is lost is projected to their own interval")
@@ -253,7 +251,7 @@ def render_controls(checked: Sequence[Checked], console: Console) -> None:
         table.add_column(name, overflow="fold")
     for each in checked:
         colour = Text("red", style="green") if each.red else Text("GREEN", style="bold red")
-        table.add_row(each.control.id, colour, each.red or "it shows nothing wrong: this drill cannot be trusted")
+        table.add_row(each.control.id, colour, each.red or "it did not fail, so this drill cannot be trusted")
     console.print(table)
 
 

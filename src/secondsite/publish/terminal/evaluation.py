@@ -37,7 +37,7 @@ def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
     system, recommendation, chosen = evaluation.system, evaluation.recommendation, evaluation.recommended
     yield Text(f"{system.name}: if {system.region.name} is lost", style="bold")
     if recommendation.withheld:
-        yield Text(f"\nNothing is recommended: {recommendation.withheld}", style="bold")
+        yield Text(f"\nNo strategy is recommended: {recommendation.withheld}", style="bold")
     else:
         yield Text.assemble("\n", ("Recommended: ", "bold"), (recommendation.strategy.id, "bold green"))
         yield _bullets(recommendation.reasons)
@@ -58,8 +58,8 @@ def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
     yield _heading("Speed and effort")
     yield _efforts(evaluation)
     note = (
-        "users: network, before → after the loss; publish: until acknowledged; medians\n"
-        "by hand: steps that a person does or agrees to, there and back"
+        "users: network latency before → after the loss; publish: time to acknowledgement; medians\n"
+        "by hand: steps that a person does or approves, in failover and failback"
     )
     yield Text(note, style="dim")
     if not recommendation.withheld:
@@ -74,7 +74,7 @@ def render_many(evaluations: Sequence[Evaluation]) -> Table:
         api = best.outcome("api")
         table.add_row(Text(evaluation.system.name, style="bold"))
         table.add_row(
-            " nothing: no stream known" if evaluation.recommendation.withheld else f" {best.strategy.id}",
+            " nothing: no stream is known" if evaluation.recommendation.withheld else f" {best.strategy.id}",
             _spread(api.rto) if api else "",
             _held(best),
             dollars(best.owning_usd.mean),
@@ -99,8 +99,8 @@ def _spread(estimate: Estimate) -> str:
 
 def _legend(evaluation: Evaluation) -> str:
     return (
-        "> recommended  * Pareto front  times: median–95 %\n"
-        "held: chance that the contract most at risk holds; unproven: not drilled yet\n"
+        "> recommended  * Pareto front  times: median to 95th percentile\n"
+        "held: probability that the weakest contract is met; unproven: not drilled yet\n"
         f"{evaluation.years:,} simulated years, seed {evaluation.seed}; most inputs are assumed:\n"
         "--explain STRATEGY:FIGURE shows"
     )
@@ -224,13 +224,13 @@ def _recommendation(evaluation: Evaluation) -> Iterator[RenderableType]:
     yield _heading("Cost, speed, effort")
     yield _bullets(_figures(chosen, evaluation))
     if recommendation.blockers:
-        yield _heading("Before it is worth anything")
+        yield _heading("Do these first")
         yield _bullets(recommendation.blockers)
     yield _heading("The way there")
     yield _bullets(_migration(recommendation.migration))
     tracks = [f"{track.track} ({track.condition}): {track.what}" for track in recommendation.follow_ups if track.holds]
     if tracks:
-        yield _heading("Tracks to follow")
+        yield _heading("Also consider")
         yield _bullets(tracks)
     yield from _impossible(evaluation)
 
@@ -251,8 +251,8 @@ def _bullets(lines: list[str] | tuple[str, ...]) -> RenderableType:
 def _contracts(assessment: Assessment) -> RenderableType:
     promised = [outcome for outcome in assessment.outcomes if outcome.promised]
     if not promised:
-        return Text(" none is written in secondsite.yaml: nothing is judged, RTO and RPO above are estimates")
-    table = _plain_table(" contract", "RTO", "limit", "RPO", "limit", "held / asked", "verdict")
+        return Text(" secondsite.yaml has no contracts, so nothing is judged; RTO and RPO above are estimates")
+    table = _plain_table(" contract", "RTO", "limit", "RPO", "limit", "prob. / required", "verdict")
     for outcome in promised:
         table.add_row(*_contract(outcome))
     return table
@@ -282,7 +282,7 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
     hours = sum(item.hours.mean for item in chosen.bills[_provider(evaluation)] if item.for_people)
     others = {strategy.id for strategy in evaluation.recommendation.by_provider.values()}
     depends = f"the choice depends on it: {', '.join(sorted(others))}"
-    same = "the same choice on all three" if len(others) == 1 else depends
+    same = "the same choice on all three providers" if len(others) == 1 else depends
     speed, effort = chosen.latency, chosen.complexity
     return [
         f"{costs} a month, and {number(hours)} hours of people's time; {same}",
@@ -314,8 +314,8 @@ def _away(chosen: Assessment, provider: str) -> list[str]:
     if usd is None or hours is None or usd.unbounded:
         return []
     return [
-        f"while failed over {dollars(usd.mean)} a month to {provider}, the standby at full size; that is about "
-        f"{number(hours.mean)} hours a year, and the bill above runs in all others"
+        f"while failed over, {dollars(usd.mean)} a month at {provider} with the standby at full size, for about "
+        f"{number(hours.mean)} hours a year; the bill above covers the rest"
     ]
 
 
@@ -369,7 +369,7 @@ def _impossible(evaluation: Evaluation) -> Iterator[RenderableType]:
             excluded.setdefault(assessment.excluded, []).append(assessment.strategy.id)
         if assessment.unprepared:
             skipped.setdefault(assessment.unprepared, []).append(assessment.strategy.id)
-    for title, groups in (("Excluded", excluded), ("On what runs today, without what they need first", skipped)):
+    for title, groups in (("Excluded", excluded), ("On today's system, without the strategies' requirements", skipped)):
         if groups:
             yield _heading(title)
             yield _bullets([f"{', '.join(ids)}: {why}" for why, ids in groups.items()])

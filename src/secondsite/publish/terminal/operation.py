@@ -22,9 +22,9 @@ def plan_text(plan: Plan) -> str:
         lines += _step(one)
     lines += ["", *_carried_out_by(plan.bound)]
     if plan.refusals:
-        return "\n".join([*lines, "this must not run:", *(f"  {problem}" for problem in plan.refusals)])
+        return "\n".join([*lines, "blocked:", *(f"  {problem}" for problem in plan.refusals)])
     needed = plan.stops or any(one.irreversible for one in plan.steps)
-    why = "to approve it" if needed else "nothing in it needs an approval; to run exactly this"
+    why = "to approve it" if needed else "no step needs approval; to run exactly this plan"
     return "\n".join([*lines, f"plan {plan.hash}; {why}: --approve {plan.hash}"])
 
 
@@ -41,9 +41,9 @@ def _carried_out_by(bound: Mapping[str, Any]) -> list[str]:
 
 def aborted_text(aborted: Aborted) -> str:
     """Who writes now, and what was left."""
-    lines = [f"given up; {name}: {', '.join(regions)} takes writes" for name, regions in aborted.serving.items()]
-    lines += [f"{name}: nobody takes writes: `resume` may go on from here" for name in aborted.without_writer]
-    lines += [f"its fence was taken off: {one}" for one in aborted.opened]
+    lines = [f"stopped; {name}: {', '.join(regions)} accepts writes" for name, regions in aborted.serving.items()]
+    lines += [f"{name}: no region accepts writes; `resume` can continue from here" for name in aborted.without_writer]
+    lines += [f"its fence was removed: {one}" for one in aborted.opened]
     return "\n".join([*lines, *(f"left: {one}" for one in aborted.left)])
 
 
@@ -80,8 +80,8 @@ def outcome_text(name: str, outcome: OperationOutcome, path: Path) -> str:
 
 def _unfenced(known: Mapping[str, StepRecord]) -> list[str]:
     return [
-        f"{region} is unfenced, as it could not be reached: once it returns, `resume` fences it before anybody writes "
-        "there; it does not if that region serves again by then"
+        f"{region} is unfenced, as it could not be reached; when it returns, `resume` fences it before it accepts "
+        "writes, unless that region serves again by then"
         for region in unfenced(known)
     ]
 

@@ -22,9 +22,9 @@ def preparation_text(preparation: Preparation) -> str:
 
 
 _WORDS = {
-    Answer.YES: "every place answers and lets us do what a failover needs",
-    Answer.NO: "a failover could not be carried out as it stands here: correct what says no",
-    Answer.UNKNOWN: "somebody did not answer: whether a failover could be carried out is not known",
+    Answer.YES: "every place answers and grants what a failover needs",
+    Answer.NO: "a failover could not run now: fix what is marked no",
+    Answer.UNKNOWN: "something did not answer, so it is unknown whether a failover could run",
 }
 
 

@@ -26,28 +26,32 @@ def render_text(verification: EvidenceVerification, console: Console) -> None:
 
 def _blocks(verification: EvidenceVerification, width: int) -> Iterator[RenderableType]:
     if not verification.rows and not verification.problems:
-        yield Text("no contract is written, so none is judged: add `contracts` to secondsite.yaml")
+        yield Text("secondsite.yaml has no contracts, so none is judged: add them under `contracts`")
     for row in verification.rows:
         yield _row(row, width)
     for problem in verification.problems:
         yield Text(str(problem), style="red")
     for path in verification.unfinished:
-        yield Text(f"{path}: the drill did not end, so this is no evidence", style="dim")
+        yield Text(f"{path}: the drill did not finish, so it is not evidence", style="dim")
     if len(verification.strategies) > 1:
         named = ", ".join(verification.strategies)
-        yield Text(f"evidence of several strategies ({named}): name the one you run with --strategy", style="dim")
+        yield Text(f"evidence of several strategies ({named}): choose yours with --strategy", style="dim")
     if verification.rows:
         counts = {verdict: sum(row.verdict is verdict for row in verification.rows) for verdict in Verdict}
         yield Text("\n" + ", ".join(f"{count} {verdict}" for verdict, count in counts.items()), style="bold")
     if verification.unsigned:
-        warning = "unsigned: whoever can write the evidence can write its records (drill --sign, verify --key)"
+        warning = (
+            "unsigned: whoever can write the evidence can also write its records (use drill --sign and verify --key)"
+        )
         yield Text(warning, style="dim")
     for register in verification.registers:
         count = len(register.campaigns)
         campaigns = f"register of {count} campaign{'s' if count != 1 else ''}"
-        yield Text(f"{campaigns}: keep its head, so that none can go: verify --head {register.head[:16]}", style="dim")
+        yield Text(
+            f"{campaigns}: store its head to detect missing entries: verify --head {register.head[:16]}", style="dim"
+        )
     if designs := verification.met_of_designs:
-        yield Text(f"{designs} met of a design, in the lab: nothing follows for what is deployed", style="dim")
+        yield Text(f"{designs} met by a design, in the lab; this says nothing about what is deployed", style="dim")
 
 
 def _row(row: ContractVerdict, width: int) -> Table:
@@ -60,6 +64,9 @@ def _row(row: ContractVerdict, width: int) -> Table:
         table.add_row("", Text(_whence(row.measurement, row.age_s or 0.0), style="dim"))
     if row.why:
         table.add_row("", Text(_CONTROL.sub(" ", row.why), style="dim"))
+    for one in row.apart:
+        if one.verdict is Verdict.MET:
+            table.add_row("", Text(f"{one.limit} alone: {one.verdict}, {_CONTROL.sub(' ', one.why)}", style="dim"))
     return table
 
 

@@ -21,7 +21,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
             signals = " ".join(f"{_MARKS[sight['now']]}{name}" for name, sight in one["signals"].items())
             yield f"  {one['observer']:<14} {one['vote']:<6} {signals or 'no signal'}{_tail(one['why'])}"
     if status["why_not"]:
-        yield f"nothing is begun: {status['why_not']}"
+        yield f"no operation is started: {status['why_not']}"
     yield from _asks(status["ask"])
     yield from _operation(status["operation"])
     for plan in status["readiness"]:

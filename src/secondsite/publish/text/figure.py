@@ -9,7 +9,7 @@ import math
 from collections import Counter
 from textwrap import shorten
 
-from attrs import frozen
+from attrs import field, frozen
 
 from secondsite.evaluate.derive import leaves, weakest
 from secondsite.model.estimate import Estimate, Provenance
@@ -19,15 +19,22 @@ from secondsite.publish.text.nonbreaking import quantity, span
 _NOTE_CHARACTERS = 300
 
 
+def _six_digits(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
 @frozen
 class Figure:
-    """``order`` is what tables sort by; ``basis`` is the weakest provenance behind the value."""
+    """``order`` is what tables sort by; ``basis`` is the weakest provenance behind the value.
+
+    Of the order six digits stay: processors add up arrays differently, and a page is the same on all of them.
+    """
 
     text: str
     span: str
     basis: Provenance
     note: str
-    order: float
+    order: float = field(converter=_six_digits)
 
     @property
     def unbounded(self) -> bool:
@@ -58,7 +65,7 @@ def figure(estimate: Estimate, *, mean: bool = False) -> Figure:
 def made_of(shown: str, how: str, order: float, *inputs: Estimate) -> Figure:
     """What was computed from estimates on the way to a reader, no surer than the weakest of them."""
     basis = weakest(*inputs)
-    weak = "" if basis is Provenance.DERIVED else f"; the weakest that it is made of is {basis}"
+    weak = "" if basis is Provenance.DERIVED else f"; its weakest input is  {basis}"
     return Figure(shown, "", basis, f"computed: {how}{weak}", order)
 
 
@@ -72,7 +79,7 @@ def note(estimate: Estimate) -> str:
     parts = [_origin(estimate)]
     if estimate.plausible != (1.0, 1.0):
         low, high = estimate.plausible
-        parts.append(f"could be × {low:.2g} to × {high:.2g}")
+        parts.append(f"range × {low:.2g} to × {high:.2g}")
     if estimate.settle:
         parts.append(f"to settle it: {estimate.settle}")
     return "; ".join(parts)
@@ -91,7 +98,7 @@ def _origin(estimate: Estimate) -> str:
     kinds = Counter(leaf.provenance for leaf in dict.fromkeys(leaves(estimate)))
     made_of = ", ".join(f"{kinds[kind]} {kind}" for kind in Provenance if kinds[kind])
     how = _short(estimate.formula) or source
-    return f"derived: {how}; made of {made_of}"
+    return f"derived: {how}; from {made_of}"
 
 
 def _short(text: str) -> str:

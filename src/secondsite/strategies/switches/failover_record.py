@@ -57,7 +57,7 @@ class FailoverRecord:
             detect = people_detect(self.kit)
             return detect, people_decide(self.kit, detect.id)
         detect = health_checks(self.kit, deployment.traffic)
-        return detect, signals_decide(self.kit, "the standby has lost its origin too", detect.id)
+        return detect, signals_decide(self.kit, "the standby has also lost its origin", detect.id)
 
     def change_steps(
         self, deployment: Deployment, trigger: str, ready: tuple[str, ...], to: Region

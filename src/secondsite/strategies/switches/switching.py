@@ -44,7 +44,7 @@ def people_detect(kit: Kit) -> Step:
     return make_step(
         kit,
         Verb.DETECT,
-        "an alert or a customer tells somebody",
+        "an alert or a customer reports it",
         "detect.people",
         check="an incident is open",
         by_person=True,
@@ -55,7 +55,7 @@ def people_decide(kit: Kit, after: str) -> Step:
     return make_step(
         kit,
         Verb.DECIDE,
-        "somebody understands what it is and declares the failover",
+        "somebody diagnoses the incident and declares the failover",
         "decide.people",
         check="a named person declared it",
         after=(after,),
@@ -90,7 +90,7 @@ def converged(kit: Kit, traffic: Traffic, after: str) -> Step:
     return make_step(
         kit,
         Verb.CONVERGE,
-        "clients' resolvers forget the old address",
+        "clients' resolvers drop the old address",
         duration,
         check="nine of ten requests arrive",
         after=(after,),
