@@ -54,6 +54,7 @@ def certificate(
     name: str,
     key: ec.EllipticCurvePrivateKey,
     issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None,
+    hosts: tuple[str, ...] = ("localhost",),
 ) -> x509.Certificate:
     """Signed by the issuer; by itself, and an authority, without one."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -72,7 +73,7 @@ def certificate(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
     )
     if issuer:
-        names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
+        names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *map(x509.DNSName, hosts)]
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     else:
         usage = x509.KeyUsage(True, False, False, False, False, True, True, False, False)

@@ -31,13 +31,13 @@ www A 192.0.2.2
 
 
 @contextmanager
-def knot(folder: Path, more: str = "") -> Iterator[int]:
-    """The port of a server with the zone; ``more`` are lines of its file."""
+def knot(folder: Path, more: str = "", records: str = RECORDS) -> Iterator[int]:
+    """The port of a server with the zone; ``more`` are lines after its ``records``."""
     binary = shutil.which("knotd", path="/usr/sbin:/usr/bin") or missing("knot is not installed: apt-get install knot")
     port = free_port()
     zones = folder / "zones"
     zones.mkdir()
-    (zones / f"{ZONE}.zone").write_text(RECORDS + more)
+    (zones / f"{ZONE}.zone").write_text(records + more)
     conf = folder / "knot.conf"
     conf.write_text(
         f"server:\n  rundir: {folder}\n  listen: 127.0.0.1@{port}\ndatabase:\n  storage: {folder}\n"

@@ -44,11 +44,14 @@ class KubeApi:
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
 
-    def request(self, method: str, path: str, patch: object = None) -> str:
+    def create(self, path: str, content: object) -> str:
+        return self.request("POST", path, content, "application/json")
+
+    def request(self, method: str, path: str, patch: object = None, kind: str = "application/merge-patch+json") -> str:
         """As the administrator, without a process of its own."""
         users = json.loads((self.folder / "config").read_text())["users"]
         token = next(one["user"]["token"] for one in users if one["name"] == ADMIN)
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/merge-patch+json"}
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
         body = None if patch is None else json.dumps(patch).encode()
         asked = urllib.request.Request(f"https://127.0.0.1:{self.port}{path}", body, headers, method=method)
         with urllib.request.urlopen(asked, context=_trusting(), timeout=5) as answer:  # noqa: S310 - as above

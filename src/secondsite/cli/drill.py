@@ -12,8 +12,10 @@ from cyclopts import App, Parameter
 from cyclopts.types import PositiveInt
 
 from secondsite.cli.drill_options import AS_IT_IS, DrillWorld
+from secondsite.cli.game_day import IN_THE_LAB, GameDayOptions, game_days, staged
+from secondsite.cli.operating_world import deployed
 from secondsite.cli.options import SYSTEM_FILE
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, SecondsiteError
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError, SecondsiteError
 
 if TYPE_CHECKING:
     from secondsite.backup.signing import SigningKey
@@ -30,6 +32,12 @@ app.command(
     "secondsite.cli.explore:explore",
     name="explore",
     help="Search for a schedule of faults under which a failover or failback loses data or has two writers.",
+)
+
+app.command(
+    "secondsite.cli.drill_undo:undo",
+    name="undo",
+    help="Give back a region that a game day took away, or guard it: undo what is due.",
 )
 
 
@@ -49,6 +57,7 @@ def drill(
     ] = False,
     controls: Annotated[bool, Parameter(negative="", help="Run the negative controls: every one must fail.")] = False,
     world: Annotated[DrillWorld, Parameter(name="*")] = AS_IT_IS,
+    staging: Annotated[GameDayOptions, Parameter(name="*")] = IN_THE_LAB,
     evidence: Annotated[Path | None, Parameter(help="Folder for evidence; .secondsite/evidence by default.")] = None,
     sign: Annotated[Path | None, Parameter(help="Sign the campaign's record with this ed25519 secret key.")] = None,
     list_: Annotated[
@@ -57,6 +66,8 @@ def drill(
     json_: Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")] = False,
 ) -> int:
     """Lay a strategy out on real processes, load it, break it, fail over by its own procedure, count what is lost.
+
+    ``--on staging``: on your own clusters, once you typed the hash that is printed.
 
     Exit code 0 when every contract it ran held, 1 when one did not (or a control stayed green), 3 where nothing was
     proven, 4 where this machine cannot run it.
@@ -75,20 +86,40 @@ def drill(
     def setup(text: str) -> Setup:
         return world.setup(system, catalogue, fault, text)
 
+    if staging.on == "staging":
+        if controls or all_ or len(strategy) > 1:
+            raise InputError.at("--on staging", "is one drill of what is deployed", "leave the other options out")
+        text = deployed(system, "")
+        made = staged(world.reaching(fault, setup(text), 1))
+        results = game_days(find_drill(fault), made, staging, file, runs, root, _report)
+        return _finish(results, root, sign, json_)
     if controls:
         return _controls(setup, root, json_)
     pairs = MATRIX if all_ else [(find_drill(fault).id, text) for text in strategy]
     pairs = [(name, each) for name, text in pairs for each in world.versions(text)]
     planned = [(name, world.reaching(name, setup(text), runs)) for name, text in pairs]
     planned = [_with_old_writes(name, each) for name, each in planned]
-    signing = None if sign is None else read_signing_key(sign)
+    if sign is not None:
+        read_signing_key(sign)  # before anything runs
     results = _run_beside(planned, runs, root, jobs) if runs > 1 else _run(planned, root, skip=all_)
-    if signing is not None:
-        _sign(root, results, signing)
+    return _finish(results, root, sign, json_)
+
+
+def _finish(results: list[RunResult], root: Path, sign: Path | None, as_json: bool) -> int:
+    from secondsite.backup.signing import read_signing_key
+
+    if sign is not None:
+        _sign(root, results, read_signing_key(sign))
     if not results:
         return EXIT_UNPROVEN
-    _print(results, json_)
+    _print(results, as_json)
     return _exit_code(results)
+
+
+def _report(text: str) -> None:
+    from secondsite.publish.terminal.console import PrintableConsole
+
+    PrintableConsole(stderr=True).print(text)
 
 
 def _with_old_writes(name: str, setup: Setup) -> tuple[str, Setup]:

@@ -118,13 +118,14 @@ def _unknown(option: str, given: str, known: Iterable[str], what: str) -> InputE
 def path_of(system: System, url: str) -> HttpPath | None:
     """As `operate: path:` says; ``url`` goes before the one there."""
     from secondsite.model.operate import PathHeader, WritePath
-    from secondsite.operate.http_path import client_path
+    from secondsite.operate.http_path import client_path, path_resolvers
 
     written = system.operate.path if system.operate else None
+    resolvers = path_resolvers(system.operate.dns if system.operate else None)
     if written is None:
         token = (PathHeader("X-API-Key", "env:SECONDSITE_PATH_TOKEN"),) if "SECONDSITE_PATH_TOKEN" in os.environ else ()
         return client_path(WritePath(url, headers=token)) if url else None
-    return client_path(evolve(written, url=url) if url else written)
+    return client_path(evolve(written, url=url) if url else written, resolvers)
 
 
 def path_line(path: HttpPath | None) -> str:

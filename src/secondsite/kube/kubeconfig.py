@@ -32,6 +32,18 @@ def context_of(name: str, kubeconfig: Path | None) -> SingleConfig:
     raise InputError.at(os.pathsep.join(str(file) for file in files), what, remedy)
 
 
+def service_account() -> SingleConfig:
+    """Of the pod that this runs in; raises InputError elsewhere."""
+    from lightkube.config.kubeconfig import KubeConfig
+    from lightkube.core.exceptions import ConfigError
+
+    try:
+        return KubeConfig.from_service_account().get()  # type: ignore[return-value] # None only where one was given
+    except (ConfigError, OSError):
+        what = "there is no service account here"
+        raise InputError.at("--in-cluster", what, "run it in a pod, or leave the option out") from None
+
+
 def _default_files() -> list[Path]:
     named = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
     there = [file for file in named if file.exists()]  # kubectl passes over those that are not there

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from attrs import frozen
 
-from secondsite.model.access import JournalPlace, RecordAccess, RegionPlace, SecretAccess
+from secondsite.model.access import JournalPlace, NatsAccess, RecordAccess, RegionPlace, SecretAccess, reference
 from secondsite.model.units import Seconds
 from secondsite.model.watching import WatchPolicy
 
@@ -25,14 +25,16 @@ class PathHeader:
 
 @frozen
 class WritePath:
-    """One write as a client makes it. ``$ID`` in the body is the write's own id; ``acknowledged`` are the codes that
-    mean stored: what is only promised (202) proves nothing."""
+    """One write as a client makes it. ``$ID`` in the body is the write's own id, ``$KEY`` and ``$DATA`` are those of a
+    drill's load; ``acknowledged`` are the codes that mean stored: what is only promised (202) proves nothing. ``ca``:
+    who signs the server's certificate, where this machine does not know them."""
 
     url: str
     method: str = "POST"
     headers: tuple[PathHeader, ...] = ()
     body: str = ""
     acknowledged: tuple[int, ...] = (200, 201)
+    ca: str = reference("file")
 
 
 @frozen
@@ -104,6 +106,19 @@ class Environment(StrEnum):
 
 
 @frozen
+class GameDay:
+    """What a game day may harm, and who its load is. ``clusters``: uids of the clusters that may be harmed.
+
+    ``production`` is the system file of production, of which identities alone are read. ``clients``: the login of NATS
+    clients, where the system's clients speak NATS; its servers are those of the places.
+    """
+
+    clusters: tuple[str, ...] = ()
+    production: str = reference("file")
+    clients: NatsAccess | None = None
+
+
+@frozen
 class Operate:
     """The block ``operate:`` of secondsite.yaml. ``lease_s`` is how long a lease of `writers: one` lasts.
 
@@ -118,6 +133,7 @@ class Operate:
     secrets: SecretAccess | None = None
     journal: JournalPlace | None = None
     watch: WatchPolicy | None = None
+    game_day: GameDay | None = None
     writers: Writers = Writers.AVAILABLE
     lease_s: Seconds = Seconds(10)
     entrances: tuple[RegionEntrance, ...] = ()

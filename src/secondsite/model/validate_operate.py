@@ -40,7 +40,7 @@ def _lease(operate: Operate) -> Iterator[Flaw]:
 
 def _references(operate: Operate) -> Iterator[Flaw]:
     """A reference is of a kind that its field can follow, and nothing anywhere looks like a secret."""
-    blocks = ("places", "dns", "secrets", "journal", "watch", "stores")
+    blocks = ("places", "dns", "secrets", "journal", "watch", "stores", "game_day")
     for name in blocks:
         value = getattr(operate, name)
         for path, attribute, text in _texts(value, (name,)):

@@ -16,14 +16,14 @@ from attrs import frozen
 
 from secondsite.dns.record import RecordRefusedError
 from secondsite.kube.cluster import ClusterPlace, ClusterRefusedError
+from secondsite.model.access import RecordAccess
 from secondsite.model.deployment import Deployment
-from secondsite.model.errors import InputError, SecondsiteError
+from secondsite.model.errors import InputError, MachineError, SecondsiteError
 from secondsite.model.operate import Operate, WritePath
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.watching import WatchPolicy
 from secondsite.nats.connection import RejectedError
-from secondsite.nats.http_read import PLAIN
-from secondsite.operate.http_path import client_path
+from secondsite.operate.http_path import client_path, path_resolvers
 from secondsite.operate.lease import home_of_journal
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.places import cluster_places
@@ -95,7 +95,7 @@ async def prepared(
         *([_record(world.dns, deployment.traffic.host)] if world.dns else []),
         *([_secrets(secrets, region) for region in secrets.regions] if secrets else []),
         *(_store(name, place) for name, place in stores.items()),
-        *([_path(operate.path)] if operate.path else []),
+        *([_path(operate.path, operate.dns)] if operate.path else []),
         _journal(deployment, world),
     ]
     answers = await asyncio.gather(*asked)
@@ -236,23 +236,14 @@ async def _store(name: str, place: PostgresPlace | RedisPlace) -> PlaceFinding:
     return await finding(f"{region}: {store}", ask)
 
 
-async def _path(path: WritePath) -> PlaceFinding:
+async def _path(path: WritePath, record: RecordAccess | None) -> PlaceFinding:
     """Read only: the write itself is the failover's last step."""
     about = f"path: {path.url}"
-
-    async def ask() -> int:
-        client = client_path(path)
-        async with (
-            httpx2.AsyncClient(timeout=client.timeout_s, trust_env=False, headers=PLAIN) as asked,
-            asked.stream("GET", path.url, headers=client.headers) as answer,
-        ):
-            return int(answer.status_code)
-
     try:
-        status = await ask()
+        status = await client_path(path, path_resolvers(record)).looked_at()
     except InputError as error:
         return PlaceFinding(about, Answer.NO, error.problems[0].what, error.problems[0].remedy)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+    except (httpx2.HTTPError, httpx2.InvalidURL, OSError, TimeoutError, MachineError) as error:
         return PlaceFinding(
             about, Answer.UNKNOWN, f"no answer ({type(error).__name__})", "check that clients can reach it"
         )

@@ -66,7 +66,10 @@ class Record:
 
 @define
 class Lease:
-    """``async with`` it; ``hold`` before each step. ``report`` gets what a person should know."""
+    """``async with`` it; ``hold`` before each step. ``report`` gets what a person should know.
+
+    ``reach_s``: a stream that does not answer for so long cannot be reached.
+    """
 
     world: World
     region: str
@@ -74,6 +77,7 @@ class Lease:
     journal: Journal
     report: Callable[[str], None]
     ttl_s: float = TTL_S
+    reach_s: float = TTL_S
     shared: bool = False
     _last: int = 0
     _shipped: int = 0
@@ -105,7 +109,7 @@ class Lease:
             await end_tasks(self._beat)
         try:
             if self.shared:
-                async with asyncio.timeout(self.ttl_s), self._lock:
+                async with asyncio.timeout(self.reach_s), self._lock:
                     await self._append(self._record(released=True))
         except (MachineError, TimeoutError):
             self.report(f"{self.region}: the lease could not be released; it expires after {self.ttl_s:g} s")
@@ -142,7 +146,7 @@ class Lease:
             self.report(f"{self.region}: the shared journal does not answer ({error.problems[0].what}); going on")
 
     async def _take(self) -> None:
-        async with asyncio.timeout(self.ttl_s):
+        async with asyncio.timeout(self.reach_s):
             door = await self._stack.enter_async_context(self.world.streams(self.region))
             await made(door, self.config)
             self._last = await free_at(door, self.region, self._holder, self.ttl_s)

@@ -16,6 +16,7 @@ from attrs import asdict, evolve, frozen
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
+from secondsite.model.operate import Operate
 from secondsite.model.procedure import Procedure
 from secondsite.model.settings import NOTHING_MORE, Settings
 from secondsite.model.system import System
@@ -73,7 +74,16 @@ def _lasting(system: System) -> System:
         **{"client_authorization": None, "trust": NOTHING_MORE},  # every login of a drill is the plan's
     }
     nats = tuple(evolve(cluster, **names) for cluster in system.nats)
+    system = evolve(system, operate=_deployed_alike(system.operate))
     return evolve(system, contracts=(), waivers=(), economics=Economics(), users=(), alerts=(), marks={}, nats=nats)
+
+
+def _deployed_alike(operate: Operate | None) -> Operate | None:
+    """How it is operated, without where: a game day's clusters have other addresses and logins than production's."""
+    if operate is None:
+        return None
+    lasting = Operate(writers=operate.writers, lease_s=operate.lease_s, reconcilers=operate.reconcilers)
+    return None if lasting == Operate() else lasting
 
 
 def _procedures(procedures: Sequence[Procedure]) -> str:

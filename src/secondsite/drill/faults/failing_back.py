@@ -7,9 +7,10 @@ import time
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.play.final_reads import all_led
 from secondsite.drill.play.lab_world import place
+from secondsite.drill.play.operated import PATIENCE, OperatedScene
 from secondsite.drill.play.saved_rows import observe_saved_rows
 from secondsite.drill.play.script import Drill, mirrored
-from secondsite.drill.play.stage import PATIENCE, Stage
+from secondsite.drill.play.stage import Stage
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Verb
 from secondsite.nats.streams import StreamApi
@@ -55,31 +56,36 @@ async def home_again(stage: Stage) -> None:
             stage.background(stage.lab.start_services(stage.home))
 
     stage.on_step = serve_again
+    begin_ns = time.monotonic_ns()
+    await failed_back(stage)
+    stage.on_step = None
+    await observe_saved_rows(stage, begin_ns)
+    note_silence(stage, "failback", begin_ns)
+
+
+async def failed_back(stage: OperatedScene) -> None:
+    """By the strategy's own procedure, until clients had time to follow."""
     procedure = failback(stage.setup.deployment, stage.setup.kit)
     journal = stage.writer.folder / "failback.jsonl"
-    begin_ns = time.monotonic_ns()
     back = await stage.carry_out(procedure, journal, "the old region is repaired", Options(patience=PATIENCE))
-    stage.on_step = None
     stage.observe("the failback procedure completes", bool(back and back.finished))
     mirrors = await _mirrors(stage)
     stage.observe(
         f"{stage.away} mirrors {stage.home} again, so that the next loss can be failed over in the same way", mirrors
     )
     await stage.pass_time(_FOLLOW_S, "clients follow")
-    await observe_saved_rows(stage, begin_ns)
-    note_silence(stage, "failback", begin_ns)
 
 
-def note_silence(stage: Stage, during: str, begin_ns: int) -> None:
+def note_silence(stage: OperatedScene, during: str, begin_ns: int) -> None:
     """The longest time in which nobody was acknowledged anything, from then until now."""
     longest_s = stage.longest_silence_s(begin_ns, time.monotonic_ns())
     stage.note("silence", during=during, seconds=round(longest_s, 3))
     stage.observe(f"{during}: the longest time without an acknowledged write was {longest_s:.1f} s", None)
 
 
-async def _mirrors(stage: Stage) -> bool:
+async def _mirrors(stage: OperatedScene) -> bool:
     placements = [one for family in stage.families if (one := family.at(stage.away))]
-    async with place(stage.lab, stage.away).open() as opened:
+    async with stage.venue.place(stage.away).open() as opened:
         states = [await StreamApi(opened).stream(one.name) for one in placements]
     return all(state is not None and state.is_mirror for state in states)
 

@@ -7,8 +7,9 @@ import time
 from secondsite.drill.evidence.events import EventName
 from secondsite.drill.faults.failing_back import home_again, lost_and_over, note_silence
 from secondsite.drill.faults.region_loss import leave_home
+from secondsite.drill.play.operated import PATIENCE
 from secondsite.drill.play.script import Drill, mirrored
-from secondsite.drill.play.stage import PATIENCE, Stage
+from secondsite.drill.play.stage import Stage
 from secondsite.lab.moment import Moment
 from secondsite.model.fault import Fault
 from secondsite.operate.executor import Options

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from attrs import asdict, frozen
+from attrs import asdict, field, frozen
 
 from secondsite.drill.ledger.ledger import LedgerStream, stream_from
 from secondsite.model.errors import InputError
@@ -32,12 +32,33 @@ class HttpTarget:
 
 
 @frozen
+class PathTarget:
+    """The user's own service: one request a write, as `operate: path:` has it. ``$ID``, ``$KEY`` and ``$DATA`` in
+    ``body`` are the write's. ``resolvers`` instead of this machine's own; ``ca`` is a file, for HTTPS.
+
+    Headers may prove who we are, so they come in the environment, and never lie in a file of the drill.
+    """
+
+    url: str
+    method: str
+    body: str
+    acknowledged: tuple[int, ...]
+    resolvers: tuple[tuple[str, int], ...] = ()
+    ca: str = ""
+    users: int = 25
+
+
+@frozen
 class NatsTarget:
-    """URLs in order of preference; a publisher stays with one until it is lost."""
+    """URLs in order of preference; a publisher stays with one until it is lost. ``named``: addresses of their hosts.
+
+    Who we are is in the URLs of a lab; elsewhere it comes in the environment.
+    """
 
     servers: tuple[str, ...]
     ping_interval_s: float = 2.0
     max_outstanding_pings: int = 2
+    named: Mapping[str, str] = field(factory=dict)
 
 
 @frozen
@@ -66,7 +87,7 @@ class RedisTarget:
     counter: str
 
 
-_KINDS = {"http": HttpTarget, "nats": NatsTarget, "postgres": PostgresTarget, "redis": RedisTarget}
+_KINDS = {"http": HttpTarget, "path": PathTarget, "nats": NatsTarget, "postgres": PostgresTarget, "redis": RedisTarget}
 
 
 @frozen
@@ -84,7 +105,7 @@ class ClientConfig:
     client: int
     folder: str
     streams: tuple[LedgerStream, ...]
-    target: HttpTarget | NatsTarget | PostgresTarget | RedisTarget
+    target: HttpTarget | PathTarget | NatsTarget | PostgresTarget | RedisTarget
     rate_per_s: float = 250.0
     keys: int = 100
     payload_bytes: int = 1024
@@ -126,9 +147,11 @@ def load_config(path: Path) -> ClientConfig:
         given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         kind = _KINDS[given.pop("kind")]
         target = given.pop("target")
-        for name in ("resolver", "addresses", "servers"):
+        for name in ("resolver", "addresses", "servers", "acknowledged"):
             if target.get(name) is not None:
                 target[name] = tuple(target[name])
+        if "resolvers" in target:
+            target["resolvers"] = tuple((host, port) for host, port in target["resolvers"])
         streams = tuple(stream_from(stream) for stream in given.pop("streams"))
         given["writes"] = tuple(given.get("writes", ()))
         return ClientConfig(**given, streams=streams, target=kind(**target))

@@ -7,6 +7,7 @@ On two cores that also run two regions, a load generator that takes 0.8 ms of pr
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import cast
 
 import httptools
@@ -30,10 +31,13 @@ class HttpConnection(asyncio.Protocol):
         self._waiting: asyncio.Future[Response] | None = None
 
     @classmethod
-    async def connect(cls, address: str, port: int) -> HttpConnection:
-        """Raises OSError."""
+    async def connect(
+        cls, address: str, port: int, tls: ssl.SSLContext | None = None, host: str | None = None
+    ) -> HttpConnection:
+        """``host``: whose certificate it has to be. Raises OSError."""
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(lambda: cls(address), address, port)
+        name = host if tls else None
+        _, connection = await loop.create_connection(lambda: cls(address), address, port, ssl=tls, server_hostname=name)
         return connection
 
     @property

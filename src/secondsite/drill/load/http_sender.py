@@ -31,16 +31,13 @@ class _User:
     idle: list[HttpConnection] = field(factory=list)
 
 
-class HttpSender:
-    def __init__(self, target: HttpTarget, first_user: int, timeout_s: float) -> None:
+class UserSender:
+    """What users do, whatever they send: `connected`, `written` and `answered` are a service's own."""
+
+    def __init__(self, users: int, first_user: int, timeout_s: float, ignoring_ttl: float = 0.0) -> None:
         """``first_user``: how many users the processes before this one have, so that shares hold over all."""
-        self._target = target
         self._timeout_s = timeout_s
-        self._users = [self._user(first_user + number) for number in range(target.users)]
-        self._head = (
-            f"POST {target.path} HTTP/1.1\r\nHost: {target.host}\r\napikey: {target.api_key}\r\n"
-            "Content-Type: application/json\r\nContent-Length: "
-        )
+        self._users = [self._user(first_user + number, ignoring_ttl) for number in range(users)]
 
     async def open(self) -> None:
         """Every user resolves the name: what loading a DNS library takes is not the first requests' time."""
@@ -58,14 +55,14 @@ class HttpSender:
                 if connection is None or not connection.usable:
                     return Attempt(Status.ERROR)
                 reached, sent = connection.address, True
-                response = await connection.request(self._request(message))
+                response = await connection.request(self.written(message))
         except MachineError:
             return Attempt(Status.ERROR)
         except (TimeoutError, OSError):
             return Attempt(Status.UNKNOWN if sent else Status.ERROR, address=reached)
         if connection.usable:
             mine.idle.append(connection)
-        return _answer(response, reached)
+        return self.answered(response, reached)
 
     async def close(self) -> None:
         for user in self._users:
@@ -82,20 +79,51 @@ class HttpSender:
             connection.close()
         for address in addresses:
             try:
-                return await HttpConnection.connect(address, self._target.port)
+                return await self.connected(address)
             except OSError:
                 continue
         return None
 
-    def _request(self, message: Write) -> bytes:
+    def _user(self, number: int, ignoring_ttl: float) -> _User:
+        return _User(ServiceName(self.looked_up, ignoring_ttl=ignores_ttl(ignoring_ttl, number)))
+
+    async def looked_up(self) -> Resolved | None:
+        raise NotImplementedError
+
+    async def connected(self, address: str) -> HttpConnection:
+        """Raises OSError."""
+        raise NotImplementedError
+
+    def written(self, message: Write) -> bytes:
+        raise NotImplementedError
+
+    def answered(self, response: Response, address: str) -> Attempt:
+        raise NotImplementedError
+
+
+class HttpSender(UserSender):
+    """To the API of a lab."""
+
+    def __init__(self, target: HttpTarget, first_user: int, timeout_s: float) -> None:
+        super().__init__(target.users, first_user, timeout_s, target.ignoring_ttl)
+        self._target = target
+        self._head = (
+            f"POST {target.path} HTTP/1.1\r\nHost: {target.host}\r\napikey: {target.api_key}\r\n"
+            "Content-Type: application/json\r\nContent-Length: "
+        )
+
+    async def connected(self, address: str) -> HttpConnection:
+        return await HttpConnection.connect(address, self._target.port)
+
+    def written(self, message: Write) -> bytes:
         body = {"id": message.id, "subject": message.subject, "key": message.key, "data": message.data}
         data = json.dumps(body).encode()
         return f"{self._head}{len(data)}\r\n\r\n".encode() + data
 
-    def _user(self, number: int) -> _User:
-        return _User(ServiceName(self._look_up, ignoring_ttl=ignores_ttl(self._target.ignoring_ttl, number)))
+    def answered(self, response: Response, address: str) -> Attempt:
+        return _answer(response, address)
 
-    async def _look_up(self) -> Resolved | None:
+    async def looked_up(self) -> Resolved | None:
         if self._target.resolver is None:
             return Resolved(self._target.addresses, _FOR_EVER_S)
         return await look_up(Endpoint(*self._target.resolver), self._target.host)

@@ -5,6 +5,9 @@ an API takes, and for KV buckets, whose keys are subjects.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from nats.aio.client import Client
 from nats.js.errors import APIError, NoStreamResponseError
@@ -13,6 +16,8 @@ from nats import errors
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import NatsTarget
 from secondsite.drill.load.sending import Attempt, Write
+from secondsite.nats.credentials import from_credentials
+from secondsite.nats.options import ConnectOptions
 
 _RECONNECT_S = 0.2
 
@@ -23,8 +28,9 @@ async def _quiet(error: Exception) -> None:
 
 
 class NatsSender:
-    def __init__(self, target: NatsTarget, timeout_s: float) -> None:
+    def __init__(self, target: NatsTarget, timeout_s: float, login: Mapping[str, str] = {}) -> None:
         self._target = target
+        self._login = login
         self._timeout_s = timeout_s
         self._client = Client()
         self._jetstream = self._client.jetstream()
@@ -41,6 +47,7 @@ class NatsSender:
                     reconnect_time_wait=_RECONNECT_S,  # type: ignore[arg-type] # seconds; it only sleeps them
                     ping_interval=self._target.ping_interval_s,  # type: ignore[arg-type] # as above
                     max_outstanding_pings=self._target.max_outstanding_pings,
+                    **_options(self._login),
                 )
             except (errors.Error, OSError, TimeoutError):
                 self._client = Client()
@@ -58,7 +65,7 @@ class NatsSender:
         url = self._client.connected_url
         if url is None or not self._client.is_connected:
             return Attempt(Status.ERROR)
-        address = url.hostname or ""
+        address = self._target.named.get(url.hostname or "", url.hostname or "")
         try:
             ack = await self._jetstream.publish(subject, data, timeout=self._timeout_s, headers=headers)
         except NoStreamResponseError:
@@ -71,3 +78,15 @@ class NatsSender:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def _options(login: Mapping[str, str]) -> dict[str, Any]:
+    """As `NatsAccess` names them; files by their path. Empty where the URLs say who we are."""
+    options: dict[str, Any] = {name: login[name] for name in ("user", "password", "token") if name in login}
+    if "creds" in login:
+        signer = from_credentials(Path(login["creds"]))
+        options |= {"signature_cb": signer.sign, "user_jwt_cb": signer.jwt.encode}
+    files = {name: Path(login[name]) if name in login else None for name in ("ca", "cert", "key")}
+    if tls := ConnectOptions(tls_ca=files["ca"], tls_cert=files["cert"], tls_key=files["key"]).tls():
+        options["tls"] = tls
+    return options

@@ -22,7 +22,15 @@ from attrs import define, field
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader
 from secondsite.drill.ledger.payload import payload
 from secondsite.drill.ledger.record import endpoint
-from secondsite.drill.load.client_config import ClientConfig, HttpTarget, PostgresTarget, RedisTarget, load_config
+from secondsite.drill.load.client_config import (
+    ClientConfig,
+    HttpTarget,
+    PathTarget,
+    PostgresTarget,
+    RedisTarget,
+    load_config,
+)
+from secondsite.drill.load.private import private
 from secondsite.drill.load.sending import Attempt, Sender, Write
 from secondsite.drill.load.tally import Summary, Tally
 from secondsite.model.errors import MachineError, SecondsiteError
@@ -156,6 +164,10 @@ def sender_of(config: ClientConfig) -> Sender:
         from secondsite.drill.load.http_sender import HttpSender
 
         return HttpSender(config.target, config.client * config.target.users, config.timeout_s)
+    if isinstance(config.target, PathTarget):
+        from secondsite.drill.load.path_sender import PathSender
+
+        return PathSender(config.target, config.client * config.target.users, config.timeout_s, private("headers"))
     if isinstance(config.target, PostgresTarget):
         from secondsite.drill.load.postgres_sender import PostgresSender
 
@@ -170,7 +182,7 @@ def sender_of(config: ClientConfig) -> Sender:
         return ObjectSender(config.target, config.timeout_s)
     from secondsite.drill.load.nats_sender import NatsSender
 
-    return NatsSender(config.target, config.timeout_s)
+    return NatsSender(config.target, config.timeout_s, private("login"))
 
 
 async def run_client(config: ClientConfig) -> Summary:

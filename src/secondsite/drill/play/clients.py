@@ -9,10 +9,10 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from secondsite.drill.load.client_config import ClientConfig
 from secondsite.drill.load.tally import Summary, read_summary
@@ -30,14 +30,17 @@ _BEFORE_PER_S = 20.0
 
 @frozen
 class LoadClients:
-    """``clients`` are what `share_out` made; names, ledgers and summaries are theirs."""
+    """``clients`` are what `share_out` made; names, ledgers and summaries are theirs. ``environment``: who they are,
+    where that must not lie in a file.
+    """
 
     supervisor: Supervisor
     clients: tuple[ClientConfig, ...]
+    environment: Mapping[str, str] = field(factory=dict, repr=False)
 
     async def start(self) -> None:
         """Returns when every process has its ledger; raises MachineError for one that ends before."""
-        await self.supervisor.start(*(_spec(client) for client in self.clients))
+        await self.supervisor.start(*(_spec(client, self.environment) for client in self.clients))
 
     def check(self) -> None:
         """Raises MachineError, with its last log lines, for a client that ended by itself: a full disk, for one."""
@@ -100,9 +103,9 @@ def writers_before(clients: Sequence[ClientConfig]) -> tuple[ClientConfig, ...]:
     )
 
 
-def _spec(client: ClientConfig) -> Spec:
+def _spec(client: ClientConfig, environment: Mapping[str, str]) -> Spec:
     async def ready() -> bool:
         return client.ledger.exists()
 
     command = tuple(python("secondsite.drill.load.workload", "--config", str(client.save())))
-    return Spec(client.name, command, ready=ready, niceness=_CLIENTS)
+    return Spec(client.name, command, ready=ready, niceness=_CLIENTS, environment=environment)

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from attrs import evolve, frozen
 
@@ -35,16 +36,27 @@ _PAUSE_S = 0.3
 _ATTEMPTS = 3
 
 
+class MessageForm(Protocol):
+    """How messages are stored whose data are not the load's own."""
+
+    def as_sent(self, message_id: str, data: bytes) -> bytes:
+        """What the load meant, where the data are what is made of it; else the data."""
+        ...
+
+
 @frozen
 class Reading:
     """``places`` by region. ``loads``: what is written to each stream, by name.
 
-    ``operator``: ids of messages that the procedure wrote itself: nobody's promise."""
+    ``operator``: ids of messages that the procedure wrote itself: nobody's promise. ``form``: what the user's own
+    service makes of a write; ``beside``: others write there too, and their messages are left out."""
 
     places: Mapping[str, NatsPlace]
     run: str
     loads: Mapping[str, LedgerStream]
     operator: frozenset[str] = frozenset()
+    form: MessageForm | None = None
+    beside: bool = False
 
     async def copies(self, families: Iterable[StreamFamily], region: str) -> tuple[FinalRead, ...]:
         """Those that the region holds, one after the other; an unreachable one is a copy that was not read."""
@@ -81,15 +93,21 @@ class Reading:
         count = 0
         async for message in stored_messages(streams, before):
             count += 1
-            if (text := message.headers.get(_ID, "")) not in self.operator:
+            if self._counts(text := message.headers.get(_ID, "")):
                 salvaged = SALVAGE_MARK in message.headers
-                reader.take(text, message.sequence, message.subject, message.data, salvaged=salvaged)
+                reader.take(text, message.sequence, message.subject, self._data(text, message), salvaged=salvaged)
         after = await streams.stream(placement.name)
-        if after is None or after.last_seq != before.last_seq:
+        if after is None or (after.last_seq != before.last_seq and not self.beside):
             return "it changed while it was read"
         if count != before.messages:
             return f"{count} of its {before.messages} messages could be read"
         return ""
+
+    def _counts(self, message_id: str) -> bool:
+        return message_id not in self.operator and (not self.beside or message_id.startswith(f"{self.run}."))
+
+    def _data(self, message_id: str, message: StoredMessage) -> bytes:
+        return message.data if self.form is None else self.form.as_sent(message_id, message.data)
 
 
 async def message_ids(place: NatsPlace, families: Iterable[StreamFamily], region: str) -> frozenset[str]:

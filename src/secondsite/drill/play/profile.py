@@ -7,6 +7,7 @@ from attrs import evolve, frozen
 from secondsite.catalogue.figures import Figures
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
+from secondsite.model.traffic import Traffic
 from secondsite.model.units import Seconds
 
 PROFILES = ("quick", "production")
@@ -60,6 +61,20 @@ def profile(name: str, deployment: Deployment, figures: Figures) -> Profile:
         backup_s=figures["backup.streams.interval"].mean,
         cut_off_s=60.0,
         soak_s=3600.0,
+    )
+
+
+def as_configured(traffic: Traffic, decide_s: float) -> Profile:
+    """The times that staging really has; ``decide_s`` is the window of its watch."""
+    return Profile(
+        "staging",
+        float(traffic.check_interval_s),
+        traffic.check_threshold,
+        float(traffic.ttl_s),
+        decide_s,
+        positions_s=5.0,
+        steady_s=3.0,
+        settle_s=max(40.0, 3.0 * traffic.ttl_s),
     )
 
 

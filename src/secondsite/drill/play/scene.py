@@ -16,7 +16,7 @@ from secondsite.drill.evidence.events import EventName, Milestone
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.play.setup import Setup
-from secondsite.lab.world import Lab
+from secondsite.drill.play.venue import DrillVenue
 from secondsite.model.procedure import Procedure
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.layout import StreamFamily, families
@@ -29,7 +29,7 @@ class Scene:
     """``procedure`` is the one that is carried out."""
 
     setup: Setup
-    lab: Lab
+    venue: DrillVenue
     writer: EvidenceWriter
     procedure: Procedure
     report: ReportProgress

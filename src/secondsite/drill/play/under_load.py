@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import define, field
+from attrs import define, evolve, field
 
 from secondsite.drill.check.rto import Rto, reached, rto
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.play.clients import LoadClients, writers_before
-from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.load_streams import why_unacknowledged
 from secondsite.drill.play.scene import Scene
 from secondsite.drill.play.turn import Turn
@@ -43,11 +42,7 @@ class LoadedScene(Scene):
         self.note(
             "load",
             rate_per_s=self.setup.rate_per_s,
-            servers_replaced=[
-                *self.lab.fleet.replaced(),
-                *self.lab.stores.replaced(),
-                *self.lab.services.monitoring.replaced(),
-            ],
+            servers_replaced=self.venue.replaced(),
         )
 
     async def have_old_writes(self) -> None:
@@ -57,7 +52,7 @@ class LoadedScene(Scene):
             facts: dict[str, Any] = {"stored_at": aged.stored_at, "digest": aged.digest}
             acknowledged, wait_s = aged.acknowledged, aged.until_s(self.setup.reach_s)
         else:
-            before = LoadClients(self.lab.supervisor, writers_before(self.load.clients))
+            before = evolve(self.load, clients=writers_before(self.load.clients))
             self.extra_ledgers += before.ledgers
             facts, acknowledged, wait_s = {}, await before.write(), self.setup.reach_s
         self.note("written-before", acknowledged=acknowledged, **facts)
@@ -75,7 +70,7 @@ class LoadedScene(Scene):
             self.load.check()
             if time.monotonic() > end:
                 what = f"{rate:.0f} of {asked:g} writes a second are acknowledged, before any fault"
-                at = place(self.lab, self.home)
+                at = self.venue.place(self.home)
                 raise await why_unacknowledged(what, self.load.clients[0].streams, self.history(), at)
             await asyncio.sleep(0.5)
         self.note("steady", acknowledged_per_s=round(rate, 1))
@@ -86,7 +81,7 @@ class LoadedScene(Scene):
 
     def history(self) -> History:
         """What the ledgers say so far: of copies, as clients go on writing."""
-        folder = self.lab.folder / "so-far"
+        folder = self.venue.folder / "so-far"
         folder.mkdir(exist_ok=True)
         return read_history([Path(shutil.copy(path, folder)) for path in self.ledgers])
 
@@ -104,7 +99,7 @@ class LoadedScene(Scene):
     def buffered_by(self, region: str, since_ns: int) -> int:
         """Writes that were sent after the moment and that only a queue of this region took (202)."""
         history = self.history()
-        mine = reached(history.endpoint, [f"{self.lab.addresses.network(region)}.0.0/24"])
+        mine = reached(history.endpoint, self.venue.networks(region))
         return int(((history.intent_ns > since_ns) & mine & (history.status == Status.BUFFERED)).sum())
 
     def recovery(self) -> Rto:

@@ -9,13 +9,10 @@ from contextlib import suppress
 from attrs import define
 
 from secondsite.drill.evidence.events import Milestone
-from secondsite.drill.play.lab_world import has_api
 from secondsite.drill.play.under_load import LoadedScene
-from secondsite.drill.play.watching import HealthCheck, Probe, agreed, http_well, nats_speaks
+from secondsite.drill.play.watching import HealthCheck, Probe, agreed
 from secondsite.lab.moment import Moment
-from secondsite.model.endpoint import Endpoint
 from secondsite.model.strategy import Switch
-from secondsite.strategies.server_config import CLIENT_PORT
 
 
 @define(kw_only=True)
@@ -31,15 +28,17 @@ class WatchedScene(LoadedScene):
         self.report(f"fault: {what}")
 
     async def lose(self, region: str) -> None:
-        """SIGKILL to everything in it; what was on its way is gone."""
+        """Everything in it; what was on its way is gone."""
         await self.strike()
-        self.struck(await self.lab.kill_region(region), f"{region} is lost")
+        self.struck(await self.venue.lose(region), f"{region} is lost")
 
     def watch(self, probe: Probe | None = None) -> HealthCheck:
         """Checks from outside on the region that serves, as its record's health check is configured."""
-        profile, path = self.setup.profile, self.setup.deployment.traffic.check_path
-        at = self.lab.gateway(self.home)
-        usual = (lambda: http_well(at, path)) if has_api(self.setup.deployment) else self._second_signal
+        profile = self.setup.profile
+
+        async def usual() -> bool:
+            return await self.venue.well(self.home)
+
         check = HealthCheck(probe or usual, profile.check_interval_s, profile.check_threshold)
         self.background(check.watch())
         return check
@@ -63,6 +62,4 @@ class WatchedScene(LoadedScene):
         return False
 
     async def _second_signal(self) -> bool:
-        """Any NATS server of the region speaks."""
-        ends = [Endpoint(self.lab.addresses.listen(server), CLIENT_PORT) for server in self.lab.servers(self.home)]
-        return any(await asyncio.gather(*(nats_speaks(end) for end in ends)))
+        return await self.venue.speaks(self.home)

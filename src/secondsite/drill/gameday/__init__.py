@@ -1,0 +1,1 @@
+"""The same drill on the user's own staging clusters."""

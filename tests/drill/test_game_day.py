@@ -1,0 +1,77 @@
+"""A game day on staging clusters: two real kube-apiservers whose pods a fake kubelet runs, NATS, Knot, the user's API.
+
+The region goes by its cluster's door, and the whole way is gone twice: failover and failback, by the executor through
+the doors of `operate:`, judged from ledgers and copies as in the lab.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from region_pair import AWAY, HOME
+from staging import ENTRANCES, staging
+
+from secondsite.drill.evidence.folder import Evidence, evidence_below, read_evidence
+from secondsite.drill.verdict.judge import judge
+from secondsite.model.contract import Venue, Verdict
+from secondsite.strategies.design import Kit
+
+pytestmark = [pytest.mark.slow, pytest.mark.drills]
+
+
+def test_the_whole_way_twice(kit: Kit, tmp_path: Path) -> None:
+    asyncio.run(_twice(kit, tmp_path))
+
+
+async def _twice(kit: Kit, folder: Path) -> None:
+    async with staging(kit, folder) as system:
+        before = system.replicas(HOME)
+        store = await system.backed_up()
+        what = ("drill", "failback", "--on", "staging", "--file", str(system.file), "--from", store)
+        more = ("--lasts-s", "300", "--rate", "40", "--runs", "2", "--command", "announce=true", "--json")
+        asked = await system.ran(*what, *more)
+        assert asked.code == 2, asked.err
+        assert "Deployment shop/api: 2 replicas to 0" in asked.err
+        approve = asked.err.rpartition("--approve ")[2].split()[0]
+        ran = await system.ran(*what, *more, "--approve", approve)
+        print(ran.err)
+        assert ran.code == 3, ran.err  # two runs prove nothing at 90 %
+        _reported(json.loads(ran.out))
+        runs = evidence_below(folder / ".secondsite" / "evidence").ended
+        assert len(runs) == 2
+        for path in runs:
+            _judged(read_evidence(path))
+            _no_secret(path)
+        assert system.replicas(HOME) == before
+        assert system.replicas(AWAY) == {"api": 2, "kong": 2, "nats": 1}
+        assert "PRODUCTION" not in ran.err + ran.out
+
+
+def _reported(report: dict[str, Any]) -> None:
+    assert [len(run["verdicts"]) > 0 for run in report["runs"]] == [True, True]
+
+
+def _judged(evidence: Evidence) -> None:
+    """Recomputed from the raw files: every acknowledged write is there, and clients were served again."""
+    assert evidence.manifest.where is Venue.STAGING
+    assert evidence.manifest.new_side == (f"{ENTRANCES[AWAY]}/32",)
+    judgement = judge(evidence)
+    assert judgement.loss is not None
+    assert judgement.loss.messages == 0
+    assert judgement.ledger["acknowledged-present"] > 200
+    assert judgement.rto is not None
+    assert judgement.rto.total is not None
+    assert not judgement.stopped
+    assert [one.what for one in judgement.observations if one.holds is False] == []
+    assert Verdict.BREACHED not in {one.verdict for one in judgement.verdicts}
+    assert judgement.skipped == ()
+
+
+def _no_secret(folder: Path) -> None:
+    """Who the operator is came from the environment, and is nowhere in what was kept."""
+    for path in folder.rglob("*"):
+        assert not path.is_file() or b"password" not in path.read_bytes().lower(), path
