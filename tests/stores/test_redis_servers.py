@@ -149,7 +149,7 @@ async def test_what_only_the_old_primary_has_is_saved_and_its_following_says_wha
         folder.mkdir()
         saved = await salvage_keys(old.place, new.place, folder)
         assert (saved.missing, saved.differing) == (("0/only there",), ("0/changed",))
-        with pytest.raises(InputError, match="salvaged before"):
+        with pytest.raises(InputError, match="earlier salvage"):
             await salvage_keys(old.place, new.place, folder)
         code, words = await _verb(pair, capsys, "follow")
         assert (code, "bytes of its log that no other server had" in words) == (0, True)
@@ -202,5 +202,5 @@ def test_a_password_on_the_command_line_is_refused_and_shown_nowhere(monkeypatch
     assert "s3cret" not in f"{refused.value} {place!r} {place.shown}"
     with pytest.raises(InputError, match="no DR_NONE"):
         redis_place("env:DR_NONE", "URL")
-    with pytest.raises(InputError, match="no URL"):
+    with pytest.raises(InputError, match="not a Redis URL"):
         redis_place("http://127.0.0.1", "URL")
