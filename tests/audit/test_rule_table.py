@@ -143,7 +143,10 @@ TABLE: dict[str, tuple[str, Change]] = {
     ),
     "nats-rpo-below-delay": ("leaf", with_copies(copy_of(Subject.NATS, 301), copy_of(Subject.STATE))),
     "nats-consumers-not-carried": ("leaf", without_steps(Verb.RESTORE_CONSUMERS)),
-    "nats-interest-promotion": ("leaf", in_origin(retention=Retention.INTEREST)),
+    "nats-interest-promotion": (
+        "leaf",
+        both(in_origin(retention=Retention.INTEREST), in_mirror(retention=Retention.INTEREST)),
+    ),
     "nats-exactly-once": ("leaf", in_origin(duplicate_window_s=Seconds(120))),
     "nats-consumer-single-replica": ("system", in_stream("EVENTS", consumers=(Consumer("metering", replicas=1),))),
     "nats-field-not-taken": (

@@ -391,8 +391,8 @@ def _version_guard(door: StreamsDoor, region: str) -> list[Guard]:
 
 
 def _retention_guard(family: StreamFamily, placement: StreamPlacement, state: StreamState) -> list[Guard]:
-    """A stream kept by interest that has no consumers drops every message once it is no mirror."""
+    """Somebody made it so: the mirrors of `render` have limits retention until their consumers are there."""
     if state.config.get("retention") != str(Retention.INTEREST) or not state.is_mirror:
         return []
-    what = f"{placement.name} has interest retention: promoted without consumers, it deletes all of its messages"
-    return [Guard("interest-without-consumers", what, "mirror it with limits retention, or override with --allow")]
+    what = f"{placement.name} has interest retention: a mirror that has no consumers holds none of the messages"
+    return [Guard("interest-without-consumers", what, "make it anew with limits retention, or override with --allow")]

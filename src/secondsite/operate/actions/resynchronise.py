@@ -8,6 +8,7 @@ and takes them alone. All of it is looked at again right before each stream is d
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from attrs import frozen
@@ -49,10 +50,10 @@ class Resynchronise:
         for pair in pairs:
             await _replace(context, *pair)
         joined = await self._join(context, step, region) if region == context.home else "never diverged"
-        ends: dict[str, int] = {}
+        stand = await asyncio.gather(*(self._mirror(context, *pair) for pair in pairs))
+        ends = {family.name: end for (family, _, _), end in zip(pairs, stand, strict=True)}
         beside: dict[str, object] = {}
-        for family, placement, of in pairs:
-            ends[family.name] = await self._mirror(context, family, placement, of)
+        for _, placement, of in pairs:
             for copy in local_mirrors(context, placement):
                 beside[copy.name] = await _beside(context, copy, of)
         if region != context.home:
