@@ -122,6 +122,7 @@ TABLE: dict[str, tuple[str, Change]] = {
         both(in_origin(retention=Retention.WORKQUEUE, consumers=()), in_mirror(retention=Retention.WORKQUEUE)),
     ),
     "nats-mirror-silent-stall": ("leaf", in_cluster("nats-west", version="2.11.11")),
+    "nats-mirror-keeps-done": ("leaf", in_origin(retention=Retention.INTEREST, max_messages=1000)),
     "nats-mirror-fills-origin": ("leaf", in_origin(retention=Retention.INTEREST)),
     "nats-mirror-discard-new": ("leaf", in_mirror(discard=Discard.NEW)),
     "nats-mirror-smaller": ("leaf", in_mirror(max_bytes=Bytes(GIB - 1))),

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from attrs import evolve
-from identities import Operated
-from region_pair import AWAY, HOME, Pair, create, deployment_of, door, fill, make_world, stream_named, synchronised
+from identities import USER, Identity, Operated
+from region_pair import (
+    AWAY,
+    HOME,
+    Pair,
+    create,
+    deployment_of,
+    door,
+    fill,
+    make_world,
+    stream_named,
+    synchronised,
+    wait_until,
+)
 from there_and_back import Walk
 
+from secondsite.nats.connection import RejectedError
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace, nats_place
 from secondsite.operate.layout import families
@@ -28,6 +42,7 @@ class OperatedPair(Pair):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.operated = Operated()
+        self.told = self.operated.config
         self.credentials = folder / "client.creds"
         self.operated.write_credentials(self.credentials)
 
@@ -48,7 +63,7 @@ class OperatedPair(Pair):
         )
         return (
             f"server_name: {region}\nlisten: 127.0.0.1:{port}\nhttp: 127.0.0.1:{http}\n"
-            f'jetstream {{ domain: {region}, store_dir: "{self.folder / region}" }}\n{self.operated.config}\n{link}'
+            f'jetstream {{ domain: {region}, store_dir: "{self.folder / region}" }}\n{self.told}\n{link}'
         )
 
 
@@ -92,3 +107,30 @@ async def _kept(pair: OperatedPair) -> dict[str, int]:
         async for message in home.messages("A", 1, 1000):
             found[message.subject] = found.get(message.subject, 0) + 1
     return found
+
+
+def test_writers_that_the_preloaded_account_revokes_are_let_in_by_a_reload(pair: OperatedPair, tmp_path: Path) -> None:
+    """How a region is started with its writers shut out: the operator's own user gets in meanwhile."""
+    operated, person = pair.operated, Identity(USER)
+    by_hand = tmp_path / "person.creds"
+    operated.write_credentials(by_hand, person)
+    opened = operated.config
+    shut = opened.replace(operated.jwts[operated.account.public], operated.without(operated.user))
+    pair.kill(HOME)
+    pair.told = shut
+    pair.start(HOME)
+    assert [asyncio.run(_gets_in(pair, creds)) for creds in (pair.credentials, by_hand)] == [False, True]
+    pair.told = opened
+    pair.write_config(HOME)
+    pair.signal(HOME, signal.SIGHUP)
+    wait_until(lambda: asyncio.run(_gets_in(pair, pair.credentials)), "the writers after the reload")
+
+
+async def _gets_in(pair: OperatedPair, credentials: Path) -> bool:
+    options = ConnectOptions(timeout_s=2, credentials=credentials)
+    try:
+        async with nats_place(f"nats://127.0.0.1:{pair.ports[HOME][0]}", options).open() as jetstream:
+            await jetstream.ask("INFO")
+    except RejectedError:
+        return False
+    return True

@@ -65,7 +65,7 @@ def minor_of(version: str) -> tuple[int, int]:
 async def made(pair: Pair, stream: Json, consumers: list[Json], *, promoting: bool) -> bool:
     """Whether the server took the stream, and its consumers. What it drops unsaid is held against its release."""
     if promoting and unmirrorable(stream_of(stream), NatsCluster("nats")):
-        return False
+        return await _made_elsewhere(pair, stream)
     name = stream["name"]
     async with door(pair, HOME) as home:
         try:
@@ -81,6 +81,27 @@ async def made(pair: Pair, stream: Json, consumers: list[Json], *, promoting: bo
     for consumer in consumers:
         _told(consumer, kept[consumer["durable_name"]], CONSUMER_FIELDS, home.version)
     return True
+
+
+async def _made_elsewhere(pair: Pair, stream: Json) -> bool:
+    """What no mirror carries, such as a counter, is created in the other region as a backup or a stretch has it."""
+    name, cluster = stream["name"], NatsCluster("nats")
+    async with door(pair, HOME) as home, door(pair, AWAY) as away:
+        try:
+            await home.create(stream)
+        except RefusedError:
+            return False
+        here = await home.stream(name)
+        assert here is not None
+        _told(stream, here.config, STREAM_FIELDS, home.version)
+        await away.create(stream_config(stream_of(here.config), cluster))
+        there = await away.stream(name)
+        assert there is not None
+        before, after = ({name: {**one.config, "metadata": own_metadata(one.config)}} for one in (here, there))
+        assert differences(before, after) == {}
+        await home.delete(name)
+        await away.delete(name)
+    return False
 
 
 def _told(asked: Json, kept: Mapping[str, Any], fields: Mapping[str, Version], version: str) -> None:

@@ -73,9 +73,13 @@ class Pair:
     def place(self, region: str, login: str = "app") -> NatsPlace:
         return nats_place(self.url(region, login), ConnectOptions(timeout_s=2))
 
-    def start(self, region: str) -> None:
+    def write_config(self, region: str) -> Path:
         path = self.folder / f"{region}.conf"
         path.write_text(self._config(region))
+        return path
+
+    def start(self, region: str) -> None:
+        path = self.write_config(region)
         with (self.folder / f"{region}.log").open("ab") as log:
             self.processes[region] = subprocess.Popen(
                 [self.binary, "-c", path], stdout=log, stderr=subprocess.STDOUT, start_new_session=True

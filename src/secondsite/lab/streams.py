@@ -93,9 +93,7 @@ async def _begin_with(jetstream: JetStream, aged: AgedStream, asked: Mapping[str
         try:
             await restore_stream(jetstream, dict(asked), dict(aged.state), aged.chunks())
         except MachineError as error:
-            if time.monotonic() > deadline or (
-                isinstance(error, RefusedError) and error.code not in _NOT_YET
-            ):
+            if time.monotonic() > deadline or (isinstance(error, RefusedError) and error.code not in _NOT_YET):
                 raise
         else:
             return

@@ -25,6 +25,7 @@ from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlace
 from secondsite.operate.positions import replicate_positions
 from secondsite.operate.shell import changed, last_sequence, until_it_has
 from secondsite.operate.world import Sites, StreamsDoor
+from secondsite.operate.writer_lease import may_hold_lease
 
 _SALVAGE_FIRST = "salvage first, or give up its data with --allow not-salvaged"
 
@@ -159,7 +160,9 @@ async def _replace(
             here = await door.stream(placement.name)
             if here is None or here.is_mirror:
                 return True
-            _refuse_last_copy(context, family, (placement, here), (of, await serving.stream(of.name)))
+            writable = is_writable(here.config, family) and await may_hold_lease(context, placement.region)
+            there = await serving.stream(of.name)
+            _refuse_last_copy(context, family, (placement, here), (of, there), writable=writable)
             if read_only:
                 await _durables_first(serving, family, of)
                 return True
@@ -174,10 +177,15 @@ def _refuse_last_copy(
     family: StreamFamily,
     old: tuple[StreamPlacement, StreamState],
     serving: tuple[StreamPlacement, StreamState | None],
+    *,
+    writable: bool,
 ) -> None:
-    """Raises FinalError unless the serving side takes the writes alone, and has what is deleted or it was saved."""
+    """Raises FinalError unless the serving side takes the writes alone, and has what is deleted or it was saved.
+
+    Not ``writable`` is a stream that something gave its subjects back to, where no writer holds the right to write.
+    """
     (placement, here), (of, there) = old, serving
-    if there is None or not is_writable(there.config, family) or is_writable(here.config, family):
+    if there is None or not is_writable(there.config, family) or writable:
         what = (
             f"{of.name} in {of.region} does not serve alone, so {placement.name} in {placement.region} is not deleted"
         )
