@@ -23,10 +23,10 @@ from identities import certificate
 from knot_server import RECORDS, knot
 from kube_api import KubeApi, kube_api
 from leased_home import LeasedPair, Link
-from nats_world import free_ports, listening, wait_until
+from nats_world import free_ports, wait_until
 from operated_cluster import SHOP, service
 from operated_system import HOST, LEAF, TTL_S, Ran, operated, system_of
-from region_pair import AWAY, HOME, create
+from region_pair import AWAY, HOME, _answers, create
 from running_system import workload
 from small_kubelet import PodProcess, SmallKubelet, command_of, nothing
 
@@ -168,6 +168,11 @@ def _clusters(stack: ExitStack, folder: Path) -> dict[str, KubeApi]:
         return dict(zip((HOME, AWAY), pool.map(one, (HOME, AWAY)), strict=True))
 
 
+def _healthy(monitor: int) -> bool:
+    """A server greets before it lets anybody in."""
+    return _answers(f"http://127.0.0.1:{monitor}/healthz")
+
+
 @asynccontextmanager
 async def staging(kit: Kit, folder: Path) -> AsyncIterator[Staging]:
     """Everything up and calm; nobody writes yet."""
@@ -193,7 +198,7 @@ async def staging(kit: Kit, folder: Path) -> AsyncIterator[Staging]:
                 kubelets[region] = SmallKubelet(api, _pods(pair, region, folder, port))
                 stack.enter_context(kubelets[region].up())
             for region in clusters:
-                await asyncio.to_thread(wait_until, partial(listening, pair.ports[region][0]))
+                await asyncio.to_thread(wait_until, partial(_healthy, pair.ports[region][1]))
             await create(pair, deployment)
             await pair.opened()
             yield Staging(folder, pair, clusters, deployment, kubelets[HOME])

@@ -23,7 +23,7 @@ from secondsite.model.errors import InputError, MachineError, SecondsiteError
 from secondsite.model.nats import Discard, Stream, StreamKind
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.place import NatsPlace
-from secondsite.nats.streams import WRONG_LAST_SEQUENCE, NoStreamListensError, StreamApi
+from secondsite.nats.streams import NoStreamListensError, StreamApi
 from secondsite.operate.layout import families
 from secondsite.strategies.stream_config import subjects_of
 
@@ -117,9 +117,12 @@ def nats_target(setup: Setup, lab: Lab) -> NatsTarget:
 
 
 async def why_unacknowledged(
-    what: str, streams: Sequence[LedgerStream], history: History, place: NatsPlace
+    what: str, streams: Sequence[LedgerStream], history: History, place: NatsPlace, *, payload_bytes: int
 ) -> SecondsiteError:
-    """A stream that takes nothing is the system's matter, and its server says why; else the machine is too slow."""
+    """A stream that takes nothing is the system's matter, and its server says why; else the machine is too slow.
+
+    It is asked by a write as the load's are: by a smaller one no limit would be met.
+    """
     acknowledged = set(history.stream[history.ack_ns != NEVER].tolist())
     silent = [stream for number, stream in enumerate(streams) if number not in acknowledged]
     if not silent:
@@ -130,7 +133,9 @@ async def why_unacknowledged(
         async with place.open() as opened:
             for stream in silent:
                 subject = stream.of_key(0)
-                reasons.append(f"{stream.name}: a write on {subject} is answered: {await _answer(opened, subject)}")
+                reasons.append(
+                    f"{stream.name}: a write on {subject} is answered: {await _answer(opened, subject, payload_bytes)}"
+                )
     except MachineError as error:
         reasons.append(error.problems[0].what)
     return InputError.at(
@@ -138,13 +143,13 @@ async def why_unacknowledged(
     )
 
 
-async def _answer(opened: JetStream, subject: str) -> str:
+async def _answer(opened: JetStream, subject: str, payload_bytes: int) -> str:
     try:
-        answer = await StreamApi(opened).publish(subject, b"", {"Nats-Expected-Last-Sequence": "9223372036854775807"})
+        answer = await StreamApi(opened).publish(subject, bytes(payload_bytes), {})
     except NoStreamListensError:
         return "no stream listens"
     except MachineError as error:
         return error.problems[0].what
-    if answer.code in WRONG_LAST_SEQUENCE:
-        return "the stream itself accepts it, so the service in front of it does not"
-    return f"{answer.why} ({answer.code})" if answer.code else f"stored in {answer.stream}"
+    if answer.code:
+        return f"{answer.why} ({answer.code})"
+    return "the stream itself accepts it, so the service in front of it does not"

@@ -71,7 +71,9 @@ class LoadedScene(Scene):
             if time.monotonic() > end:
                 what = f"{rate:.0f} of {asked:g} writes a second are acknowledged, before any fault"
                 at = self.venue.place(self.home)
-                raise await why_unacknowledged(what, self.load.clients[0].streams, self.history(), at)
+                client = self.load.clients[0]
+                size = client.payload_bytes
+                raise await why_unacknowledged(what, client.streams, self.history(), at, payload_bytes=size)
             await asyncio.sleep(0.5)
         self.note("steady", acknowledged_per_s=round(rate, 1))
 

@@ -49,8 +49,9 @@ class WatchedScene(LoadedScene):
             async with asyncio.timeout(within_s + self.setup.profile.decide_s):
                 while True:
                     await check.bad.wait()
-                    self.reach(Milestone.DETECTED, check.bad_since_ns, failures=check.threshold)
-                    self.report(f"detected {self.since_fault(check.bad_since_ns):.1f} s after the fault")
+                    if Milestone.DETECTED not in self.milestones:
+                        self.reach(Milestone.DETECTED, check.bad_since_ns, failures=check.threshold)
+                        self.report(f"detected {self.since_fault(check.bad_since_ns):.1f} s after the fault")
                     if self.setup.strategy.switch is Switch.WEIGHTED:
                         self.reach(Milestone.DECIDED)
                         return True
