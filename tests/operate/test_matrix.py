@@ -214,7 +214,7 @@ def _over(life: Life, condition: str) -> None:
     fault = life.strike(condition)
     if condition == "refusing":
         if any(family.reach not in (Reach.STRETCHED, Reach.SOURCED) for family in families(life.deployment)):
-            life.refused(fault, "no lost region")
+            life.refused(fault, "is not lost")
         life.mend()
         fault = life.strike("alive")
     path = life.carry_out(fault)
