@@ -30,7 +30,7 @@ test: setup ## every test but whole drills (under 20 minutes on two cores); TEST
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not drills" $(PYTEST) $(TESTS)
 
 # Where a bug would lie or lose data: 95 % of branches.
-COVERED := model catalogue strategies evaluate audit operate backup drill/check drill/verdict drill/evidence drill/ledger
+COVERED := model catalogue strategies evaluate audit operate backup archive drill/check drill/verdict drill/evidence drill/ledger
 
 coverage: ## make test, measured: where a bug would lie or lose data, 95 % of branches or more
 	@rm -f .coverage

@@ -20,6 +20,7 @@ class Taken:
 
     names: set[str]
     code: int = 10148
+    read: frozenset[str] = frozenset()
 
     async def ask(self, subject: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         name = subject.rpartition(".")[2]
@@ -29,8 +30,10 @@ class Taken:
             refused = RefusedError.at("nats", "consumer already exists", "use another name")
             refused.code = self.code
             raise refused
+        if name in self.read:
+            return {"delivered": {"consumer_seq": 5}}
         self.names.add(name)
-        return {}
+        return {"delivered": {"consumer_seq": 0}}
 
 
 def made(server: Taken) -> str:
@@ -43,6 +46,14 @@ def test_each_reader_gets_a_name_of_its_own() -> None:
     assert all(map(is_internal, ARCHIVERS))
     with pytest.raises(RefusedError, match="already exists"):
         made(server)
+
+
+def test_one_like_it_that_somebody_has_read_by_is_not_taken_over() -> None:
+    """A server answers an archiver's request with what one that was killed had made, and had read some of."""
+    free = set(ARCHIVERS[:2])
+    server = Taken(set(), read=frozenset(ARCHIVERS) - free)
+    assert {made(server) for _ in free} == free
+    assert made(server) in ARCHIVERS, "where there is no other, what is lost is noticed, and it is tried again"
 
 
 def test_another_refusal_is_no_taken_name() -> None:

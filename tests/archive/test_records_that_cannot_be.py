@@ -8,7 +8,7 @@ from typing import Any
 import pyrage
 import pytest
 from attrs import evolve
-from made_archive import BEGIN_NS, LIFE, SECOND_NS, MadeArchive
+from made_archive import BEGIN_NS, CONFIG, LIFE, SECOND_NS, MadeArchive
 
 from secondsite.archive.chain import Chain, details_of, details_text, read_head
 from secondsite.archive.check import verify_archive
@@ -38,8 +38,10 @@ from secondsite.archive.source import Asked, choose_source
 from secondsite.archive.travel import BeforeArchiveError, Wanted, reader_of, travel
 from secondsite.backup.archive import entry
 from secondsite.backup.codec import Keys
+from secondsite.backup.digesting import DigestError
 from secondsite.backup.objects import BrokenObjectError
 from secondsite.backup.signing import ANYBODY, Trust
+from secondsite.backup.stream_restore import Work, digest_backup
 from secondsite.model.errors import InputError
 from secondsite.objects.store import ObjectStorage
 
@@ -285,6 +287,27 @@ def test_segments_that_do_not_hold_what_is_said_of_them(store: ObjectStorage) ->
         with pytest.raises(BrokenObjectError, match="missing"):
             [piece async for piece in reader.entries(stored)]
         assert "missing" in str(await reader.unreadable(stored, "why"))
+
+    asyncio.run(work())
+
+
+def test_an_archive_that_shows_less_than_it_says_proves_nothing(store: ObjectStorage) -> None:
+    """What is sent and what it is compared with come from the same segments: that they agree is not enough."""
+
+    async def work() -> None:
+        made = MadeArchive(store)
+        raw = [entry(b"orders.a", BEGIN_NS + number, number, b"", b"") for number in range(1, 6)]
+        for segment, count in ((await made.segment(1, 9), 9), (await made.segment_of(b"".join(raw), 1, 8), 5)):
+            await made.checkpoint(20 + made.number, segment, life=LIFE.replace("#1", f"#{made.number + 1}"))
+            chain = await Chain(store).read()
+            reader = reader_of(chain, Keys(), await travel(chain, Keys(), Wanted()))
+            (stream,) = reader.manifest.streams
+            asked = Work(stream, {"name": "ORDERS"}, {"config": CONFIG}, (), prove=True)
+            if count == stream.messages:
+                assert (await digest_backup(reader, asked)).digest.count == count
+                continue
+            with pytest.raises(DigestError, match="shows 5 messages where 8 were counted"):
+                await digest_backup(reader, asked)
 
     asyncio.run(work())
 

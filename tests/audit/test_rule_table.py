@@ -138,6 +138,10 @@ TABLE: dict[str, tuple[str, Change]] = {
             in_contracts(Contract(Subject.STATE, Fault.REGION, rpo_s=Seconds(300))),
         ),
     ),
+    "store-promoted-by-two": (
+        "leaf",
+        both(with_copies(copy_of(Subject.STATE)), in_service("postgres", kind="Cluster")),
+    ),
     "nats-rpo-below-delay": ("leaf", with_copies(copy_of(Subject.NATS, 301), copy_of(Subject.STATE))),
     "nats-consumers-not-carried": ("leaf", without_steps(Verb.RESTORE_CONSUMERS)),
     "nats-interest-promotion": (

@@ -106,11 +106,11 @@ def test_without_evidence_everything_is_unproven(system: System, tmp_path: Path)
 
 def test_what_no_drill_runs_is_told_apart_from_what_nobody_drilled(system: System, tmp_path: Path) -> None:
     assert {subject for drill in DRILLS.values() for subject in drill.subjects} == set(DRILLED)
-    contract = Contract(Subject.OBSERVABILITY, Fault.REGION, Seconds(3600))
+    contract = Contract(Subject.STATE, Fault.REGION, Seconds(3600))
     (row,) = _verify(evolve(system, contracts=(contract,)), tmp_path).rows
     assert (row.verdict, row.why) == (
         Verdict.UNPROVEN,
-        "no drill covers observability: rehearse it by hand",
+        "no drill covers state: rehearse it by hand",
     )
 
 

@@ -143,6 +143,9 @@ CASES = {
     "GatewayDown": Case(
         {f'probe_success{{{HOME},instance="https://api.example.io/health"}}': "1x20 0x40"}, {"region": "us-east-1"}
     ),
+    "RegionUnseen": Case(
+        {f'up{{job="api",{HOME}}}': "1x20 0x40", f'up{{job="api",{THERE}}}': "1x60"}, {"region": "us-east-1"}
+    ),
     "StandbyNotReady": Case(
         {f'kube_deployment_status_replicas_available{{{THERE},deployment="api"}}': "2x20 0x40"}, {"deployment": "api"}
     ),

@@ -34,7 +34,7 @@ from secondsite.objects.address import parse_store
 from secondsite.objects.store import ObjectStorage
 from secondsite.operate.agent import Agent, agent_config
 from secondsite.operate.gate import gate_of, is_open_file, write_gate_file
-from secondsite.operate.gate_config import LeaseRecordPlace, gate_config
+from secondsite.operate.gate_config import gate_config
 from secondsite.operate.writer_lease import WriterLease
 from secondsite.strategies.compose import lay_out
 from secondsite.strategies.design import Kit
@@ -144,22 +144,26 @@ def test_a_gate_keeps_its_lease_and_no_others(kit: Kit, tmp_path: Path, certific
     system = evolve(kit.system, operate=Operate(writers=Writers.ONE))
     deployment = lay_out(Strategy.parse("warm-standby/leafnode-mirror"), evolve(kit, system=system))
     linked = Pair(deployment, tmp_path, certificates)
-    config = gate_config(linked.deployment, "us-east-1")
-    assert config
-    assert config.lease
+    regions = ("us-east-1", "us-west-2")
 
-    async def kept(place_kept: LeaseRecordPlace) -> float:
-        lease = WriterLease("us-east-1", "n0", LeaseTerms(place_kept.seconds), place_kept.config, time.monotonic)
-        async with place(linked, "gate").open() as jetstream:
-            door = StreamApi(evolve(jetstream, prefix=place_kept.prefix))
-            await lease.renew(door)
+    async def kept(region: str, other: str) -> float:
+        """As somebody has granted it; the region that takes over has none by itself."""
+        config = gate_config(linked.deployment, region)
+        assert config
+        assert config.lease
+        found = config.lease
+        assert found.at_first is (region == regions[0])
+        lease = WriterLease(region, "n0", LeaseTerms(found.seconds), found.config, time.monotonic)
+        async with place(linked, "gate", region).open() as jetstream:
+            await lease.renew(StreamApi(evolve(jetstream, prefix=found.prefix)))
             with pytest.raises(DeniedError):
-                await jetstream.connection.request(lease_subject("us-west-2"), b"{}", 1)
+                await jetstream.connection.request(lease_subject(other), b"{}", 1)
         return lease.until
 
     with linked.running():
         wait_until(lambda: linked.page("us-west-2", "leafz")["leafnodes"] == 1, 20)
-        wait_until(lambda: asyncio.run(kept(config.lease)) > time.monotonic(), 20)  # type: ignore[arg-type] # asserted
+        for pair_of in (regions, regions[::-1]):
+            wait_until(lambda pair_of=pair_of: asyncio.run(kept(*pair_of)) > time.monotonic(), 20)  # type: ignore[misc]
 
 
 def test_an_application_needs_no_more_than_its_streams(pair: Pair) -> None:

@@ -145,11 +145,11 @@ ARCHIVED = [strategy for strategy in RUNNABLE if strategy.link is Link.ARCHIVE]
 def test_the_archiver_of_a_drill_ships_as_often_as_the_deployed_one(strategy: Strategy, kit: Kit) -> None:
     deployment = lay_out(strategy, kit)
     home, vault = (site.region.name for site in deployment.sites[:2])
-    book = LabAddresses(0, (home, vault), "")
-    archivers = Archivers(deployment, book, lambda _region: "nats://here", STORE)
+    archivers = Archivers(deployment, LabAddresses(0, (home, vault), ""), lambda _region: "nats://here", STORE)
     (ours,) = archivers.specs(home)
     assert archivers.specs(vault) == (), "its streams are not shipped"
-    texts = files(deployment, DeployedAddresses(deployment.system.services), "secondsite render", "secondsite:1")
+    book = DeployedAddresses(deployment.system.services, "nats.example.com")
+    texts = files(deployment, book, "secondsite render", "secondsite:1")
     manifest = YAML(typ="safe").load(texts[f"{home}/archive/deployment.yaml"])
     (container,) = manifest["spec"]["template"]["spec"]["containers"]
     assert _every(list(ours.command)) == _every(container["args"])

@@ -132,7 +132,7 @@ async def test_what_only_the_old_primary_committed_is_found_and_saved_before_it_
         assert found.file is not None
         with found.file.open(encoding="utf-8", newline="") as file:
             assert {row["id"] for row in csv.DictReader(file)} == {"and there", "only there"}
-        with pytest.raises(InputError, match="salvaged before"):
+        with pytest.raises(InputError, match="earlier salvage"):
             await salvage_rows(pair.server(pair.home).place, pair.server(pair.away).place, tmp_path)
         with pytest.raises(InputError, match="a server runs"):
             await pair.host(pair.home).follow(pair.server(pair.away).place)
@@ -182,7 +182,7 @@ async def test_the_verbs_say_what_they_did(tmp_path: Path, capsys: pytest.Captur
         assert "sessions ended" in (await run(told, "postgres", "fence", old))[1]
         assert "primary on timeline 2" in (await run(told, "postgres", "promote", new))[1]
         assert (await run(told, "postgres", "salvage", old, new, "--folder", str(tmp_path)))[0] == 0
-        assert "lifted" in (await run(told, "postgres", "unfence", old))[1]
+        assert "fence removed" in (await run(told, "postgres", "unfence", old))[1]
 
 
 def test_a_password_on_the_command_line_is_refused_and_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,8 +148,8 @@ async def test_what_only_the_old_primary_has_is_saved_and_its_following_says_wha
         folder = tmp_path / "saved"
         folder.mkdir()
         saved = await salvage_keys(old.place, new.place, folder)
-        assert sorted(saved.names) == ["0/changed", "0/only there"]
-        with pytest.raises(InputError, match="salvaged before"):
+        assert (saved.missing, saved.differing) == (("0/only there",), ("0/changed",))
+        with pytest.raises(InputError, match="earlier salvage"):
             await salvage_keys(old.place, new.place, folder)
         code, words = await _verb(pair, capsys, "follow")
         assert (code, "bytes of its log that no other server had" in words) == (0, True)
@@ -163,12 +163,29 @@ async def test_what_only_the_old_primary_has_is_saved_and_its_following_says_wha
             assert await session.ask("GET", "changed") == b"later"
 
 
-async def _verb(pair: RedisPair, capsys: pytest.CaptureFixture[str], verb: str) -> tuple[int, str]:
+@in_loop
+async def test_by_hand_nobody_accuses_keys_that_only_the_new_primary_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with redis_pair(tmp_path) as pair:
+        await pair.write(pair.primary, "a", "changed")
+        await _linked(pair)
+        await pair.server(pair.replica).promote()
+        async with pair.place(pair.replica, "app").open() as session:
+            await session.ask("SET", "changed", "later")
+        code, words = await _verb(pair, capsys, "salvage", "--folder", str(tmp_path / "saved"))
+        assert (code, words) == (0, "no key exists only there\n")
+        await pair.write(pair.primary, "only there")
+        code, words = await _verb(pair, capsys, "salvage", "--folder", str(tmp_path / "saved"))
+        assert (code, "1 key only there" in words, "1 key with another content" in words) == (1, True, True)
+
+
+async def _verb(pair: RedisPair, capsys: pytest.CaptureFixture[str], verb: str, *more: str) -> tuple[int, str]:
     """Logins as references: no password stands on the line."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OLD", pair.place(pair.primary).url)
         patch.setenv("NEW", pair.place(pair.replica).url)
-        code = await asyncio.to_thread(app, ["redis", verb, "env:OLD", "env:NEW"], result_action="return_value")
+        code = await asyncio.to_thread(app, ["redis", verb, "env:OLD", "env:NEW", *more], result_action="return_value")
     return code, capsys.readouterr().out
 
 
@@ -185,5 +202,5 @@ def test_a_password_on_the_command_line_is_refused_and_shown_nowhere(monkeypatch
     assert "s3cret" not in f"{refused.value} {place!r} {place.shown}"
     with pytest.raises(InputError, match="no DR_NONE"):
         redis_place("env:DR_NONE", "URL")
-    with pytest.raises(InputError, match="no URL"):
+    with pytest.raises(InputError, match="not a Redis URL"):
         redis_place("http://127.0.0.1", "URL")

@@ -116,11 +116,12 @@ class Tail:
             name = names.pop()
             asked = {"stream_name": self.stream, "config": {**config, "name": name}, "action": "create"}
             try:
-                await self.jetstream.ask(f"CONSUMER.CREATE.{self.stream}.{name}", asked)
+                made = await self.jetstream.ask(f"CONSUMER.CREATE.{self.stream}.{name}", asked)
             except RefusedError as refused:
                 if refused.code not in _TAKEN or not names:
                     raise
-            else:
+                continue
+            if not names or not _read_before(made):
                 return name
 
     def _take(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
@@ -223,6 +224,11 @@ async def message_runs(
             yield full
     if run.messages:
         yield run
+
+
+def _read_before(info: Json) -> bool:
+    """A server takes one like it for the same: of an archiver that was killed, which had read from here too."""
+    return bool((info.get("delivered") or {}).get("consumer_seq"))
 
 
 def _after(sequence: int) -> Json:

@@ -12,6 +12,12 @@ from secondsite.model.fault import LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.store import Loss
 from secondsite.model.wording import duration
+from secondsite.strategies.stores import REPLICATED
+
+_OPERATED = frozenset(
+    {"Cluster", "postgresql", "PostgresCluster", "SGCluster", "PerconaPGCluster", "RedisFailover", "RedisReplication"}
+)
+"""Resources of which an operator decides who is primary."""
 
 
 @rule(
@@ -37,6 +43,29 @@ def store_rpo_below_lag(audited: Audited) -> Iterator[Finding]:
                 behind = duration(_behind_s(nearest))
                 yield Finding(f"stores.{store.name}", f"the {how} is up to {behind} behind", contracts)
                 break
+
+
+@rule(
+    id="store-promoted-by-two",
+    severity=Severity.HIGH,
+    title="A database that its operator and the failover promote",
+    why="An operator keeps the primary that it knows: it turns a promotion by SQL back, or promotes another instance, "
+    "and two of them take writes.",
+    source="CloudNativePG documentation, Replica clusters: promotion by `replica.enabled: false`; Patroni "
+    "documentation, Standby cluster: promoted by its configuration",
+    remedy="Promote it through its operator, in a step of your own, and leave it out here (`replication: none`).",
+)
+def store_promoted_by_two(audited: Audited) -> Iterator[Finding]:
+    for store in audited.system.stores:
+        service = audited.system.service(store.service)
+        copies = _covering(audited, store.name, Fault.REGION)
+        followed = [copy for copy in copies if copy.method != "scheduled backup"]
+        if service is not None and service.kind in _OPERATED and store.engine in REPLICATED and followed:
+            yield Finding(
+                f"stores.{store.name}",
+                f"an operator runs {service.kind} {store.name}, and the failover promotes it in {followed[0].region}",
+                audited.endangered((Subject.STATE,), LOSES_REGION),
+            )
 
 
 def _covering(audited: Audited, store: str, fault: Fault) -> list[Copy]:

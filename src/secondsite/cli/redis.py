@@ -12,6 +12,7 @@ from cyclopts.types import PositiveFloat
 
 from secondsite.cli.stores import Flag, option, print_json
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, MachineError
+from secondsite.model.wording import counted
 
 if TYPE_CHECKING:
     from secondsite.stores.redis import RedisServer, RedisState
@@ -82,16 +83,19 @@ def caught_up(url: Url, primary: Url, *, within: Within = 60.0) -> int:
 def salvage(old: Url, new: Url, *, folder: Annotated[Path, option("Folder for the keys, as JSON lines.")]) -> int:
     """Find keys that exist only on the old primary and save them before it follows; exit 1 if there are any.
 
-    A cache needs no salvage, as it fetches what it lost again.
+    A key that differs may have been written by either primary if the old one wrote after the two parted: it is saved
+    too. A cache needs no salvage, as it fetches what it lost again.
     """
-    from secondsite.stores.redis_keys import salvage_keys
-
     folder.mkdir(parents=True, exist_ok=True)
-    saved = asyncio.run(salvage_keys(_server(old).place, _server(new).place, folder))
+    saved = asyncio.run(_server(old).salvage(_server(new), folder))
     if not saved.names:
         print("no key exists only there")
         return EXIT_HOLDS
-    print(f"{len(saved.names):,} keys are only there, saved to {saved.file}")
+    print(f"{counted(len(saved.missing), 'keys')} only there, saved to {saved.file}")
+    if saved.differing:
+        print(
+            f"{counted(len(saved.differing), 'keys')} with another content, saved too: either side may have written it"
+        )
     return EXIT_DOES_NOT_HOLD
 
 

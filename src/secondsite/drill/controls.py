@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from functools import partial
 
 from attrs import evolve, frozen
 
-from secondsite.drill.faults import region_loss, soak, spoiled_kinds, spoiled_stores, zombie_primary
+from secondsite.drill.faults import (
+    broken_databases,
+    monitoring_lost,
+    region_loss,
+    rejoined_unsalvaged,
+    soak,
+    spoiled_kinds,
+    spoiled_stores,
+    zombie_primary,
+)
 from secondsite.drill.faults.both_capture import both_capture
 from secondsite.drill.faults.region_loss import leave_home
 from secondsite.drill.faults.zone_loss import DRILL as ZONE_LOSS
@@ -24,13 +32,8 @@ from secondsite.drill.run import RunResult, lab_options
 from secondsite.lab.options import LabOptions
 from secondsite.model.contract import Verdict
 from secondsite.model.fault import Fault
-from secondsite.model.procedure import Step, Verb
 from secondsite.model.strategy import Strategy
-from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamApi
-from secondsite.operate.action import Context, Facts, Prospect, until
-from secondsite.operate.actions.quorum import FreeSubjects
-from secondsite.operate.verbs import EXECUTORS
 from secondsite.strategies import write_gate
 from secondsite.strategies.requirements import upgraded
 from secondsite.strategies.stream_config import stream_config
@@ -39,7 +42,6 @@ _MIRRORED = Strategy.parse("warm-standby/leafnode-mirror")
 _ALONE = Strategy.parse("single-region/none/manual")
 _BOTH_WRITE = Strategy.parse("active-active/sourced/weighted")
 _ONE_GROUP = Strategy.parse("warm-standby/supercluster-mirror")
-_UNANSWERED_S = 0.7
 _CUT_S = 5.0
 _SOAK_S, _LEAK_BYTES = 45.0, 32 << 10
 
@@ -177,42 +179,6 @@ async def _cut_before(stage: Stage, allowed: frozenset[str] = frozenset(), cut_s
         await stage.settled()
 
 
-@frozen
-class _DeleteOrigins(FreeSubjects):
-    """Instead of giving them other subjects. The answer would come from a lost server: the next look tells."""
-
-    async def look(self, context: Context, step: Step) -> Prospect:
-        return Prospect(changes=tuple(f"{family.name}: deleted" for family in context.chosen(step)))
-
-    async def run(self, context: Context, step: Step) -> Facts:
-        names = [family.origin.name for family in context.chosen(step)]
-        async with context.world.streams(step.region) as door:
-            for name in names:
-
-                async def gone(name: str = name) -> bool:
-                    with suppress(TimeoutError, RefusedError):
-                        async with asyncio.timeout(_UNANSWERED_S):
-                            await door.delete(name)
-                    return name not in await door.holders("")
-
-                await until(context, gone)
-        return {"deleted": names}
-
-
-async def _rejoined_unsalvaged(stage: Stage) -> None:
-    """The last second before the loss does not get across, so that the old disks hold something alone."""
-    check = stage.watch()
-    await stage.lab.wan.cut(stage.home, stage.away)
-    await stage.pass_time(1.0, "the link to the standby is cut")
-    await stage.lose(stage.home)
-    leave_home(stage)
-    await stage.noticed(check)
-    outcome = await stage.fail_over(executors={**EXECUTORS, Verb.DELETE_ORIGIN: _DeleteOrigins()})
-    if outcome is not None and outcome.finished:
-        stage.rejoin = True
-        await stage.settled()
-
-
 async def _lying_check(stage: Stage) -> None:
     check = stage.watch(_always_well)
     await stage.lose(stage.home)
@@ -290,6 +256,10 @@ def _with_databases(setup: Setup) -> LabOptions:
     return evolve(lab_options(setup), databases=True)
 
 
+def _each_its_own(setup: Setup) -> LabOptions:
+    return evolve(lab_options(setup), observed=True, scraped=monitoring_lost.each_its_own(setup))
+
+
 def _hour(setup: Setup) -> LabOptions:
     return evolve(lab_options(setup), ttl_s=3600.0)
 
@@ -333,7 +303,7 @@ CONTROLS: Mapping[str, Control] = {
         Control(
             "rejoined-before-salvage",
             "the origins are deleted after a rescue, and the old region rejoins with its disks",
-            _loss(_rejoined_unsalvaged),
+            _loss(rejoined_unsalvaged.play),
             _erased,
             strategy=_ONE_GROUP,
         ),
@@ -370,6 +340,17 @@ CONTROLS: Mapping[str, Control] = {
         *(
             Control(name, title, _loss(play), _commits_lost, spoil=spoil, options=_with_databases)
             for name, title, play, spoil in spoiled_stores.SPOILED
+        ),
+        *(
+            Control(name, title, evolve(drill, play=play), _not_shown, options=_with_databases)
+            for name, title, drill, play in broken_databases.BROKEN
+        ),
+        Control(
+            "monitoring-that-sees-itself",
+            "each region's Prometheus scrapes its own region alone",
+            monitoring_lost.DRILL,
+            _not_shown,
+            options=_each_its_own,
         ),
         Control(
             "leaking-api",

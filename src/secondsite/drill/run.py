@@ -184,7 +184,7 @@ def lab_options(setup: Setup) -> LabOptions:
 
 def options_of(drill: Drill, setup: Setup) -> LabOptions:
     """Of the lab in which the drill is played."""
-    return evolve(lab_options(setup), pods=drill.pods, databases=drill.databases)
+    return evolve(lab_options(setup), pods=drill.pods, databases=drill.databases, observed=drill.observed)
 
 
 async def run_drill(
@@ -269,6 +269,7 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
             **host_facts(),
             **lab.fleet.digests(),
             **lab.stores.digests(),
+            **lab.services.monitoring.digests(),
             **({"worker": of.machine} if of.machine else {}),
         },
         control=control,

@@ -34,6 +34,7 @@ GATEWAY_HTTP_PORT = 8080
 DNS_PORT = 5300
 S3_PORT = 9000
 COLLECTOR_PORT = 4318
+PROMETHEUS_PORT = 9090
 POSTGRES_PORT = 5432
 REDIS_PORT = 6379
 
@@ -131,6 +132,13 @@ class LabAddresses:
 
     def collector(self, region: str) -> Endpoint:
         return Endpoint(f"{self.network(region)}.0.90", COLLECTOR_PORT)
+
+    def prometheus(self, region: str) -> Endpoint:
+        return Endpoint(f"{self.network(region)}.0.92", PROMETHEUS_PORT)
+
+    def api_reached_from(self, region: str, of: str) -> Endpoint:
+        """Where the WAN process listens in ``region`` for the API in ``of``."""
+        return Endpoint(f"{self.network(region)}.{101 + self.regions.index(of)}.80", API_PORT)
 
     @property
     def dns(self) -> Endpoint:

@@ -26,6 +26,7 @@ class LabOptions:
     ``positions_s``: how often the agents copy consumers' positions. ``aged``: streams to begin with, by name.
     ``clocks``: give each program of ours a clock that can be set off (`clocks.py`); regions begin 30 s apart.
     ``databases``: start the stores that follow in another region, with the files of ``aged_stores``, by store.
+    ``observed``: start a Prometheus in each region; those named in ``scraped`` look at these regions alone.
     """
 
     folder: Path | None = None
@@ -48,4 +49,6 @@ class LabOptions:
     aged: Mapping[str, AgedStream] = {}
     clocks: bool = False
     databases: bool = False
+    observed: bool = False
+    scraped: Mapping[str, tuple[str, ...]] = {}
     aged_stores: Mapping[str, Path] = {}

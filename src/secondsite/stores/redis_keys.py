@@ -22,10 +22,17 @@ _LONG_S = 60.0
 
 @frozen
 class SavedKeys:
-    """``names`` of keys that only the first server has; ``file``: one JSON object a line with db, key, ttl_ms, dump."""
+    """``missing``: keys that the other server has not. ``differing``: those that it has with another content, which
+    either side may have written. ``file``: one JSON object a line with db, key, ttl_ms, dump, of both.
+    """
 
-    names: tuple[str, ...]
+    missing: tuple[str, ...]
+    differing: tuple[str, ...]
     file: Path | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.missing, *self.differing)
 
 
 async def salvage_keys(old: RedisPlace, new: RedisPlace, folder: Path) -> SavedKeys:
@@ -35,21 +42,23 @@ async def salvage_keys(old: RedisPlace, new: RedisPlace, folder: Path) -> SavedK
         raise InputError.at(str(path), "contains an earlier salvage", "keep it, and give another folder")
     async with old.open() as session:
         databases = sorted(int(str(name)[2:]) for name in await session.ask("INFO", "keyspace"))
-    names: list[str] = []
+    missing: list[str] = []
+    differing: list[str] = []
     with path.open("x", encoding="utf-8") as file:
         for database in databases:
             async with old.open(database) as ours, new.open(database) as theirs:
-                async for key, dump, left_ms in _only_there(ours, theirs):
-                    names.append(f"{database}/{key.decode(errors='replace')}")
+                async for key, dump, left_ms, known in _only_there(ours, theirs):
+                    (differing if known else missing).append(f"{database}/{key.decode(errors='replace')}")
                     line = {"db": database, "key": _b64(key), "ttl_ms": left_ms, "dump": _b64(dump)}
                     file.write(json.dumps(line) + "\n")
-    if not names:
+    if not (missing or differing):
         path.unlink()
-    return SavedKeys(tuple(names), path if names else None)
+        return SavedKeys((), (), None)
+    return SavedKeys(tuple(missing), tuple(differing), path)
 
 
-async def _only_there(ours: RedisSession, theirs: RedisSession) -> AsyncIterator[tuple[bytes, bytes, int]]:
-    """Name, content and the milliseconds that it has left; -1 for a key that stays."""
+async def _only_there(ours: RedisSession, theirs: RedisSession) -> AsyncIterator[tuple[bytes, bytes, int, bool]]:
+    """Name, content, the milliseconds that it has left (-1 for a key that stays), and whether the other has the key."""
     cursor = 0
     while True:
         cursor, keys = await ours.ask("SCAN", cursor, "COUNT", _PAGE, within_s=_LONG_S)
@@ -57,7 +66,7 @@ async def _only_there(ours: RedisSession, theirs: RedisSession) -> AsyncIterator
         mine, known = await ours.ask_all(asked, _LONG_S), await theirs.ask_all(asked, _LONG_S)
         for key, dump, other in zip(keys, mine, known, strict=True):
             if dump is not None and dump != other:
-                yield key, dump, int(await ours.ask("PTTL", key))
+                yield key, dump, int(await ours.ask("PTTL", key)), other is not None
         if not cursor:
             return
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import evolve
 
@@ -19,6 +19,7 @@ from secondsite.strategies.failback_steps import mirror_again, mirrored_failback
 from secondsite.strategies.parts import parts
 from secondsite.strategies.sizing import summed
 from secondsite.strategies.steps import blocked_step, make_step
+from secondsite.strategies.stores import needed_to_serve
 from secondsite.strategies.switches.switching import holds_dns_control
 from secondsite.strategies.write_gate import leased
 
@@ -134,7 +135,7 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
         region=kit.system.second.name if kit.system.second else "",
         targets=tuple(secret.name for secret in kit.system.secrets),
     )
-    ready = (services[-1].id, streams[-1].id, secrets.id)
+    ready = (services[-1].id, streams[-1].id, secrets.id, *_awaited(kit, stores))
     change = switch.change_steps(deployment, trigger[-1].id, ready, kit.second)
     verify = make_step(
         kit,
@@ -154,6 +155,12 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
     }
     steps = _without_dns_control(kit, fault, _impaired(kit, fault, steps))
     return Procedure(name, fault, steps, milestones, share)
+
+
+def _awaited(kit: Kit, stores: Sequence[Step]) -> tuple[str, ...]:
+    """The last of the steps whose stores the API needs: clients that came before it would be refused by the API."""
+    needed = needed_to_serve(kit.system)
+    return tuple(step.id for step in stores if needed & set(step.targets))[-1:]
 
 
 def _fence_time(kit: Kit, deployment: Deployment) -> Estimate:

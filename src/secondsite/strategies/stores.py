@@ -9,6 +9,7 @@ from secondsite.model.deployment import Copy, Deployment, LinkKind, WanLink
 from secondsite.model.estimate import Estimate, Fixed, Provenance, fixed
 from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LEAVES_REGION, Fault
 from secondsite.model.region import Region
+from secondsite.model.service import Role
 from secondsite.model.store import Loss, Replication, Store
 from secondsite.model.system import System
 from secondsite.strategies.design import Kit
@@ -65,6 +66,16 @@ def _follows(store: Store) -> bool:
     """A cache refills by itself: nothing has to follow it."""
     wanted = store.replication is Replication.REPLICA and not (store.engine in REDIS and store.loss is Loss.CACHE)
     return store.engine in REPLICATED and wanted
+
+
+def needed_to_serve(system: System) -> frozenset[str]:
+    """Stores with data that the API or a gateway cannot answer without, as the system file says: also at one remove."""
+    services = {service.name: service for service in system.services}
+    reached = [service.name for service in system.services if service.role in (Role.API, Role.GATEWAY)]
+    for name in reached:
+        service = services.get(name)
+        reached += [other for other in (service.depends_on if service else ()) if other not in reached]
+    return frozenset(store.name for store in system.stores if store.loss is Loss.DATA and store.service in reached)
 
 
 def backed_up_only(system: System) -> tuple[str, ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from attrs import evolve, frozen
 
-from secondsite.drill.check.rto import Sustained, first_acknowledged, rate_before, sustained_from
+from secondsite.drill.check.rto import Sustained, first_acknowledged, rate_before, reached, sustained_from
 from secondsite.drill.ledger.history import History
 from secondsite.drill.ledger.record import NEVER, Status
 
@@ -40,3 +42,15 @@ def served(history: History, begin_ns: int, end_ns: int) -> Served:
         return Served(writes, 1.0, float("inf"), float("inf"))
     median_ms, p95_ms = np.percentile(waited_ms, [50, 95])
     return Served(writes, 1 - len(waited_ms) / writes, float(median_ms), float(p95_ms))
+
+
+def first_stored_ns(history: History, fault_ns: int, new_side: Sequence[str]) -> dict[str, int | None]:
+    """For each stream written to before the fault, when it first stored a write that was begun after it."""
+    before = history.acknowledged & (history.ack_ns < fault_ns)
+    after = (history.intent_ns > fault_ns) & (history.status == Status.STORED)
+    after &= reached(history.endpoint, new_side)
+    first: dict[str, int | None] = {}
+    for number in np.unique(history.stream[before]).tolist():
+        acks_ns = history.ack_ns[after & (history.stream == number)]
+        first[history.streams[number].name] = int(acks_ns.min()) if len(acks_ns) else None
+    return first

@@ -38,6 +38,7 @@ class EventName(StrEnum):
     LOST_AGAIN = "lost-again"
     STOPPED = "stopped"
     OBSERVATION = "observation"
+    MONITORED = "monitored"
     NOT_REHEARSED = "not-rehearsed"
 
 

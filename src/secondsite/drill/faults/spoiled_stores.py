@@ -13,10 +13,9 @@ from secondsite.drill.faults import region_loss
 from secondsite.drill.faults.spoiled_kinds import of_system
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.stage import Stage
-from secondsite.lab.postgres_files import FOLLOWER, SLOT
-from secondsite.lab.redis_fleet import FOLLOWER as KEYS_FOLLOWER
 from secondsite.model.errors import MachineError
 from secondsite.model.store import Loss
+from secondsite.strategies.store_servers import FOLLOWER, SLOT
 from secondsite.strategies.stores import REDIS
 
 LEFT_BEHIND_S = 5.0
@@ -45,7 +44,7 @@ async def _left_behind(stage: Stage, spoil: str) -> None:
 async def keys_left_behind(stage: Stage) -> None:
     for store in stage.lab.stores.redis.stores:
         async with stage.lab.stores.redis.server(store, stage.home).place.open() as session:
-            await session.ask("ACL", "SETUSER", KEYS_FOLLOWER, "off")
+            await session.ask("ACL", "SETUSER", FOLLOWER, "off")
             await session.ask("CLIENT", "KILL", "TYPE", "replica")
     stage.note("left-behind", by="the replica's user is disabled")
     await stage.pass_time(LEFT_BEHIND_S, "the replica of each Redis stops replicating")

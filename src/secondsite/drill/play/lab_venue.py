@@ -40,7 +40,8 @@ class LabVenue:
         return (f"{self.lab.addresses.network(region)}.0.0/24",)
 
     def replaced(self) -> list[str]:
-        return [*self.lab.fleet.replaced(), *self.lab.stores.replaced()]
+        monitoring = self.lab.services.monitoring
+        return [*self.lab.fleet.replaced(), *self.lab.stores.replaced(), *monitoring.replaced()]
 
     async def well(self, region: str) -> bool:
         """Of a system without an API: whether NATS speaks."""

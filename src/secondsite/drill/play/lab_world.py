@@ -15,7 +15,6 @@ from attrs import define, field, frozen
 
 from secondsite.dns.lookup import look_up
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT
-from secondsite.lab.postgres_files import SLOT
 from secondsite.lab.services import at_work
 from secondsite.lab.world import Lab
 from secondsite.model.deployment import Deployment
@@ -36,6 +35,7 @@ from secondsite.secrets.fingerprints import fingerprint
 from secondsite.stores.postgres_host import Followed
 from secondsite.stores.server import StoreServer
 from secondsite.strategies.service_records import service_records
+from secondsite.strategies.store_servers import SLOT
 
 NOT_REHEARSED = "nobody: not part of the lab"
 ROWS = "rows"
@@ -122,6 +122,9 @@ class LabSecrets(UnrefreshedSecrets):
         """A new value in one region only."""
         values = self._values[region][name]
         self._values[region][name] = {key: secrets.token_bytes(_VALUE_BYTES) for key in values}
+
+    def forget(self, region: str, name: str) -> None:
+        del self._values[region][name]
 
     def synchronise(self, region: str) -> None:
         self._values[region] = {name: dict(values) for name, values in self._values[self._home].items()}

@@ -20,7 +20,8 @@ class Drill:
     first region. ``subjects`` are what it really runs. ``procedure``: the fault whose procedure is carried out, where
     that is another than ``fault``; ``returns``: the failback after it, too; ``again``: and the failover once more.
     ``ignoring_ttl``: the share of users that keep the address they resolved first.
-    ``databases``: stores that follow in another region run, too. ``pods``: it needs pods that restart by themselves.
+    ``databases``: stores that follow in another region run, too. ``observed``: each region has a Prometheus.
+    ``pods``: it needs pods that restart by themselves.
     ``lasts``: how long it is meant to take beyond the usual, in
     seconds.
     """
@@ -38,6 +39,7 @@ class Drill:
     ignoring_ttl: float = 0.0
     pods: bool = False
     databases: bool = False
+    observed: bool = False
     lasts: Callable[[Profile], float] = lambda _: 0.0
 
 

@@ -111,12 +111,12 @@ class LoadedScene(Scene):
         """Until clients are served as before, or the time is over."""
         limit_s = self.setup.profile.settle_s if within_s is None else within_s
         end = time.monotonic() + limit_s
-        while ((recovery := self.recovery()).total is None or not self._stores_back()) and time.monotonic() < end:
+        while ((recovery := self.recovery()).total is None or not self.stores_back()) and time.monotonic() < end:
             self.load.check()
             await asyncio.sleep(1.0)
         return recovery
 
-    def _stores_back(self) -> bool:
+    def stores_back(self) -> bool:
         history = self.history()
         stores = [number for number, each in enumerate(history.streams) if each.store]
         return not stores or rto(self.milestones, history.only(*stores), self.new_side).total is not None

@@ -18,6 +18,7 @@ from secondsite.drill.check.checker import Crashed, check, checked
 from secondsite.drill.check.findings import Fate, Findings
 from secondsite.drill.check.rpo import LossWindow, Rpo, loss_window, rpo, rpo_by_stream
 from secondsite.drill.check.rto import Rto, reached, rto
+from secondsite.drill.check.served import first_stored_ns
 from secondsite.drill.check.writers import writer_changes
 from secondsite.drill.evidence.events import EventName, Milestone, StepRun, milestones, step_runs, stopped
 from secondsite.drill.evidence.folder import REJOINED, SALVAGE, VERDICTS, Evidence, EvidenceWriter, read_evidence
@@ -30,6 +31,7 @@ from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.tally import read_summary
 from secondsite.drill.verdict.effects import EFFECTS, MOST_LATE_S, MOST_WITHHELD, Effect
 from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict, verdicts_json, worst
+from secondsite.drill.verdict.monitoring import judged_by_monitoring
 from secondsite.drill.verdict.projection import projected, projected_loss_s, run_loss_s
 from secondsite.drill.verdict.steps import rehearsed_s
 from secondsite.model.contract import Contract, Subject, Verdict
@@ -179,6 +181,8 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
     manifest = facts.evidence.manifest
     if why := manifest.not_run(contract):
         return RunVerdict(contract, Verdict.UNPROVEN, why)
+    if contract.subject is Subject.OBSERVABILITY:
+        return judged_by_monitoring(contract, facts.evidence.events, facts.marks, manifest)
     names = streams_about(contract, facts.history.streams)
     if not names:
         why = f"the drill {manifest.drill} wrote nothing to {contract.part or contract.subject}"
@@ -348,7 +352,7 @@ def _nats_clock(step: str, facts: _Facts) -> _Clock:
 
     Without such a write no step's word is enough; with it, none is needed.
     """
-    first_ns = _first_stored(facts)
+    first_ns = first_stored_ns(facts.history, facts.fault_ns, facts.evidence.manifest.new_side)
     silent = [name for name, at_ns in first_ns.items() if at_ns is None]
     if silent:
         what = f"the new primary stored no write to {', '.join(silent)}"
@@ -364,19 +368,6 @@ def _nats_clock(step: str, facts: _Facts) -> _Clock:
         "execute": (end_ns - decided) / 1e9,
     }
     return _Clock(lengths | {"total": sum(lengths.values())})
-
-
-def _first_stored(facts: _Facts) -> dict[str, int | None]:
-    """For each stream written to before the fault, when it first stored a write that was begun after it."""
-    history = facts.history
-    before = history.acknowledged & (history.ack_ns < facts.fault_ns)
-    after = (history.intent_ns > facts.fault_ns) & (history.status == Status.STORED)
-    after &= reached(history.endpoint, facts.evidence.manifest.new_side)
-    first: dict[str, int | None] = {}
-    for number in np.unique(history.stream[before]).tolist():
-        acks_ns = history.ack_ns[after & (history.stream == number)]
-        first[history.streams[number].name] = int(acks_ns.min()) if len(acks_ns) else None
-    return first
 
 
 def _loss(contract: Contract, facts: _Facts) -> tuple[Rpo, LossWindow]:

@@ -42,8 +42,8 @@ _AHEAD_S = 86400.0
 """A clock may have been set back, or the day be another where it was drilled."""
 SHELF_LIFE_S: Mapping[str, float] = {"quick": 35 * 86400.0, "production": 100 * 86400.0}
 
-DRILLED = (Subject.API, Subject.NATS)
-"""What drills run; of every other subject they say nothing."""
+DRILLED = (Subject.API, Subject.NATS, Subject.OBSERVABILITY)
+"""What drills run as a whole; of every other subject they say nothing."""
 
 Today = Callable[[DrillManifest], Fingerprint]
 

@@ -11,6 +11,7 @@ from secondsite.operate.shell import word
 from secondsite.publish.deploy.archive import TERRAFORM, archive_files
 from secondsite.publish.deploy.kubernetes import LOGINS, TLS
 from secondsite.publish.deploy.steps import steps
+from secondsite.publish.deploy.stores import store_files
 from secondsite.publish.deploy.watch import watches_from
 from secondsite.publish.text.markdown import Md, code, fence, joined, table
 from secondsite.publish.text.templates import render
@@ -47,6 +48,7 @@ def document(deployment: Deployment, book: DeployedAddresses, command: str) -> s
             tls=_has_tls(configs),
             agents=any(agent_config(deployment, one) for one in regions),
             archives=any(archived(deployment, one) for one in regions),
+            stored=bool(store_files(deployment, book)),
             watched=any(watches_from(deployment, one) for one in regions),
             bucket=TERRAFORM in archive_files(deployment, book, "", LOGINS),
             names=bool(deployment.traffic.host),
@@ -68,7 +70,15 @@ def _has_tls(configs: Mapping[str, str]) -> bool:
 
 
 def _files(
-    gated: Sequence[str], *, tls: bool, agents: bool, archives: bool, watched: bool, bucket: bool, names: bool
+    gated: Sequence[str],
+    *,
+    tls: bool,
+    agents: bool,
+    archives: bool,
+    stored: bool,
+    watched: bool,
+    bucket: bool,
+    names: bool,
 ) -> Md:
     rows = [
         ("REGION/nats/SERVER.conf", Md("configuration of one `nats-server`: the text that `secondsite drill` starts")),
@@ -100,6 +110,8 @@ def _files(
         rows.append(("REGION/agent/", Md(agent_line)))
     if archives:
         rows.append(("REGION/archive/", Md("the archiver of this region's streams, for `kubectl apply -f`")))
+    if stored:
+        rows.append(("REGION/stores/", Md("replicas of databases, and what a primary is told first: one file a store")))
     if watched:
         rows.append(("REGION/watch/", Md("observers and watch of this region, for `kubectl apply -k`")))
     if bucket:

@@ -11,6 +11,7 @@ from secondsite.publish.deploy import readme
 from secondsite.publish.deploy.archive import TERRAFORM, archive_files
 from secondsite.publish.deploy.dns import dns_files
 from secondsite.publish.deploy.kubernetes import KUSTOMIZATION, LOGINS, kubernetes_files
+from secondsite.publish.deploy.stores import store_files
 from secondsite.publish.deploy.texts import agent_files, server_files, stream_files
 from secondsite.publish.deploy.watch import watch_files
 from secondsite.strategies.deployed_addresses import DeployedAddresses
@@ -24,6 +25,7 @@ _OURS = (
     "*/agent/*",
     "*/archive/*",
     "*/watch/*",
+    "*/stores/*",
     TERRAFORM,
     "*/rights/*.yaml",
     "*/kubernetes/*.network-policy.yaml",
@@ -52,6 +54,7 @@ def files(deployment: Deployment, book: DeployedAddresses, command: str, gate_im
         **agent_files(deployment),
         **kubernetes_files(deployment, book, gate_image),
         **archive_files(deployment, book, gate_image, LOGINS),
+        **store_files(deployment, book),
         **watch_files(deployment, book, gate_image),
         **dns_files(deployment),
         readme.NAME: readme.document(deployment, book, command),

@@ -23,6 +23,7 @@ from secondsite.publish.text.markdown import plain
 from secondsite.publish.text.nonbreaking import duration
 from secondsite.publish.text.yaml_text import yaml_text
 from secondsite.strategies.links.archive import METHOD
+from secondsite.strategies.observed import region_unseen, why_invisible
 
 _FED = "Exported by the two jobs in docs/publish/dr-alerts.md."
 RUNBOOK = "runbook.md"
@@ -61,6 +62,7 @@ def alerts(inputs: Inputs) -> tuple[AlertRule, ...]:
         *(alert for one in copies for alert in _copy(one)),
         *_secrets(inputs),
         *_edge(inputs),
+        *_regions(inputs),
         *_watched(inputs),
     )
 
@@ -278,6 +280,24 @@ def _secrets(inputs: Inputs) -> Iterator[AlertRule]:
         "critical",
         "{{ $labels.namespace }}/{{ $labels.name }} differs between the regions",
         f"force a refresh in both regions; a standby with a stale secret starts but cannot serve. {_FED}",
+        threshold=1,
+    )
+
+
+def _regions(inputs: Inputs) -> Iterator[AlertRule]:
+    """In each region that is left: where the rules of both regions meet is lost with one of them."""
+    deployment = inputs.chosen.deployment
+    if len(deployment.sites) == 1 or why_invisible(deployment):
+        return
+    rule = region_unseen(deployment.system.with_role(Role.API)[0])
+    yield AlertRule(
+        rule.name,
+        rule.value,
+        rule.fires,
+        rule.hold_s,
+        "critical",
+        "no API of {{ $labels.region }} can be scraped from here: it is gone, or the way to it is",
+        "runbook, Before you fail over; load this rule in every region, each scraping the API of all",
         threshold=1,
     )
 

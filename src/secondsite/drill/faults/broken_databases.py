@@ -1,0 +1,32 @@
+"""Negative controls of the drills about databases and secrets: what each is there to find, done wrong on purpose."""
+
+from __future__ import annotations
+
+from secondsite.drill.faults import database_killed, half_migrated, missing_secret, split_brain
+
+BROKEN = (
+    (
+        "split-brain-unfenced",
+        "the standby is promoted beside a primary that nobody fences",
+        split_brain.DRILL,
+        split_brain.unfenced,
+    ),
+    (
+        "database-without-volume",
+        "a database starts again without its files",
+        database_killed.DRILL,
+        database_killed.without_volume,
+    ),
+    (
+        "migration-that-demands-first",
+        "the first half of a migration refuses clients that know nothing of it",
+        half_migrated.DRILL,
+        half_migrated.demanding,
+    ),
+    (
+        "missing-secret-allowed",
+        "a secret is missing, and the guard is lifted",
+        missing_secret.DRILL,
+        missing_secret.uncompared,
+    ),
+)

@@ -1,0 +1,122 @@
+"""An operation with real logins leaves no password anywhere: evidence, journal, logs, output, process list."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from drilled import MANIFEST
+from in_loop import in_loop
+from postgres_pair import EXAMPLE, STORE, PostgresPair, postgres_pair
+
+from secondsite.catalogue.bundle import load_catalogue
+from secondsite.cli.__main__ import run
+from secondsite.cli.operating_options import store_logins
+from secondsite.discover.system_file.reading import load_system
+from secondsite.drill.evidence.folder import EvidenceWriter
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Procedure, Verb
+from secondsite.model.strategy import Strategy
+from secondsite.operate.executor import Options, execute
+from secondsite.operate.journal import Journal
+from secondsite.operate.live import LiveWorld
+from secondsite.operate.plan import make_plan
+from secondsite.operate.world import Decision
+from secondsite.strategies.compose import lay_out, procedures
+from secondsite.strategies.design import Kit
+
+pytestmark = pytest.mark.slow
+
+
+def only_stores() -> Procedure:
+    kit = Kit.of(load_system(EXAMPLE), load_catalogue())
+    whole = procedures(lay_out(Strategy.parse("warm-standby/leafnode-mirror"), kit), kit)[Fault.REGION]
+    steps = tuple(evolve(step, after=()) for step in whole.steps if step.verb is Verb.PROMOTE_STORES)
+    return Procedure("databases alone", Fault.REGION, steps)
+
+
+def processes() -> Iterator[bytes]:
+    """What anybody on the machine reads of all processes but this one."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield path.read_bytes()
+        except OSError:
+            continue
+
+
+def holding(folder: Path, password: str) -> list[str]:
+    return [str(path) for path in folder.rglob("*") if path.is_file() and password.encode() in path.read_bytes()]
+
+
+def logs(folder: Path) -> list[Path]:
+    return list(folder.rglob("*.log"))
+
+
+async def _watched(password: str, found: list[bytes]) -> None:
+    while True:
+        found += [line for line in processes() if password.encode() in line]
+        await asyncio.sleep(0.02)
+
+
+async def _failed_over(pair: PostgresPair, folder: Path) -> None:
+    """Planned and executed with the logins that an operator gives; journal and server logs go to evidence."""
+    logins = store_logins(
+        tuple(f"{each}/{STORE}=env:DR_{each[:7]}" for each in (pair.home, pair.away)), pair.lab.deployment
+    )
+    assert logins is not None
+    world = LiveWorld({}, Decision("tester", 1.0, "a test"), stores=logins)
+    procedure = only_stores()
+    plan = await make_plan(procedure, pair.lab.deployment, world)
+    (folder / "plan.txt").write_text(f"{plan!r}", encoding="utf-8")
+    with EvidenceWriter.create(folder / "evidence", MANIFEST, []) as writer:
+        with Journal(writer.journal, world.clock) as journal:
+            options = Options(approved=plan.hash)
+            outcome = await execute(procedure, pair.lab.deployment, world, journal, options=options)
+        assert outcome.finished, outcome.problems
+        writer.take_journal()
+        for path in sorted((pair.lab.folder / "logs").glob("*.log")):
+            writer.add_log(path)
+        writer.close()
+
+
+@in_loop
+async def test_no_password_is_left_by_a_failover_of_databases(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    password, found = secrets.token_hex(), list[bytes]()
+    async with postgres_pair() as pair:
+        for region in (pair.home, pair.away):
+            place = pair.server(region).place
+            monkeypatch.setenv(f"DR_{region[:7]}", f"{place.conninfo} password={password}")
+        watching = asyncio.create_task(_watched(password, found))
+        await _failed_over(pair, tmp_path)
+        verbs = [
+            ("status", f"env:DR_{pair.away[:7]}"),
+            ("salvage", f"env:DR_{pair.home[:7]}", f"env:DR_{pair.away[:7]}"),
+        ]
+        for verb in verbs:
+            more = ("--folder", str(tmp_path / "rows")) if verb[0] == "salvage" else ()
+            await asyncio.to_thread(run, ["postgres", *verb, *more])
+        watching.cancel()
+    assert (await asyncio.gather(watching, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+    said = capfd.readouterr()
+    (tmp_path / "said.txt").write_text(said.out + said.err + caplog.text, encoding="utf-8")
+    assert found == []
+    assert holding(tmp_path, password) == []
+    assert len(logs(tmp_path)) >= 2, "the servers' own logs are looked through too"
+
+
+def test_a_password_that_was_left_is_found(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "journal.jsonl").write_text('{"dsn": "password=s3cret"}', encoding="utf-8")
+    assert holding(tmp_path, "s3cret") == [str(tmp_path / "deep" / "journal.jsonl")]
+    assert holding(tmp_path, "another") == []
