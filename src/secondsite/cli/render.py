@@ -15,12 +15,14 @@ from secondsite import __version__
 from secondsite.cli.evaluations import HELP, NO_CACHE
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import option, print_json
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError, Problem
 from secondsite.model.field_support import clusters_not_taking
+from secondsite.model.mark import NOT_SET
 from secondsite.model.validate import not_a_subject
 
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
+    from secondsite.model.system import System
     from secondsite.publish.files.folder import Change
 
 FOLDER = Path("deploy")
@@ -62,6 +64,7 @@ def render(
     chosen, deployment = _chosen(file, strategy, years, seed, anew=no_cache)
     key = _account_of(deployment, account)
     _refuse_fields(deployment)
+    _refuse_unread(deployment.system)
     running = tuple(cluster.name for cluster in deployment.system.nats)
     for subject in app_subject:
         _check_subject(subject)
@@ -120,6 +123,21 @@ def _refuse_fields(deployment: Deployment) -> None:
         place = deployment.system.place(f"nats.{cluster.name}.streams.{stream.name}")
         what = f"nats-server {cluster.version} in {cluster.region} does not take {', '.join(fields)} of {stream.name}"
         raise InputError.at(place, what, "render for a release that takes it, or remove it from the stream")
+
+
+def _refuse_unread(system: System) -> None:
+    """Under another name a running cluster is another cluster, and in another folder it finds none of its streams."""
+    problems = []
+    for cluster in system.nats:
+        for key, needed in (("cluster_name", cluster.servers > 1), ("store_dir", cluster.jetstream)):
+            path = f"nats.{cluster.name}.{key}"
+            mark = system.marks.get(path)
+            if needed and not getattr(cluster, key) and mark and mark.why not in ("", NOT_SET):
+                what = f"the {key} of the running servers of {cluster.name} is not known: {mark.why}"
+                remedy = f"write `{key}:` under `nats`, as their nats.conf has it"
+                problems.append(Problem(system.place(path), what, remedy))
+    if problems:
+        raise InputError(problems)
 
 
 def _chosen(file: Path, text: str, years: int, seed: int, *, anew: bool) -> tuple[str, Deployment]:

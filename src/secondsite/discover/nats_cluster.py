@@ -16,7 +16,7 @@ from secondsite.discover.nats_conf import Conf, Path, Unresolved
 from secondsite.discover.nats_trust import trust_of
 from secondsite.discover.system_file.schema import identity
 from secondsite.model.errors import InputError, Problem
-from secondsite.model.mark import Knowledge, Mark, key_of
+from secondsite.model.mark import NOT_SET, Knowledge, Mark, key_of
 from secondsite.model.nats import GatewayLink, LeafLink, NatsCluster
 from secondsite.model.place import Place
 from secondsite.model.units import Bytes, Seconds, parse_seconds
@@ -157,7 +157,7 @@ class _Block:
                 yield _Block(self.conf, (*value[0], index), item, self.problems, self.refused)
 
     def text(self, *keys: str) -> _Value[str]:
-        return self._read(keys, str, "", "a name", "not set")
+        return self._read(keys, str, "", "a name", self._absent().why or NOT_SET)
 
     def file(self, *keys: str) -> _Value[str]:
         """The path of a file; what may be the file's content is refused."""

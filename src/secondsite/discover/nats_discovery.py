@@ -96,7 +96,8 @@ def _without_config(
     cluster = evolve(cluster, route_authorization=None, gateway_authorization=None, client_authorization=None)
     why = f"the server's configuration {line.config} was not read" if line.config else "no configuration was read"
     unknown = {key: Mark(Knowledge.ASSUMED, place, why) for key, mark in marks.items() if key != "name"}
-    kept = {key: mark for key, mark in marks.items() if key in ("cluster_name", "store_dir") and mark.place != place}
+    flags = ("cluster_name", "store_dir")
+    kept = {key: mark for key, mark in marks.items() if key in flags and mark.origin is Knowledge.READ}
     return evolve(cluster, jetstream=True), {
         **marks,
         **unknown,

@@ -19,6 +19,10 @@ class Knowledge(StrEnum):
     WRITTEN = "written"
 
 
+NOT_SET = "not set"
+"""Why a value is assumed that its configuration was read for: nobody set it there."""
+
+
 @frozen
 class Mark:
     """``place`` is where it was read or written; ``why`` is the reason of an assumption."""
