@@ -36,6 +36,14 @@ def test_a_user_without_a_home_has_a_folder_that_is_the_user_s_alone(
     assert folders.cache() == homeless / "cache" / "secondsite"
 
 
+def test_a_home_that_is_nowhere_is_none(homeless: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of `nobody` is /nonexistent; one that is not there yet and can be made is a home."""
+    monkeypatch.setattr(Path, "home", lambda: homeless / "new" / "home")
+    assert folders.cache() == homeless / "new" / "home" / ".cache" / "secondsite"
+    monkeypatch.setattr("secondsite.lab.folders.os.access", lambda *_: False)
+    assert folders.cache() == homeless / f"secondsite-{os.getuid()}" / ".cache" / "secondsite"
+
+
 def test_one_that_others_may_write_to_or_lead_elsewhere_is_refused(homeless: Path) -> None:
     """Whoever may write there could have a server of theirs started."""
     own = homeless / f"secondsite-{os.getuid()}"

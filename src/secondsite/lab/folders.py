@@ -1,6 +1,6 @@
 """Where a lab keeps what outlives it: fetched servers in the user's cache, running labs in the user's state folder.
 
-A user without a home, as containers run one, has both in a folder of the temporary folder that is the user's alone:
+A user without a home that can be written, as containers run one, has both in a folder of the temporary folder that is the user's alone:
 servers are started from there, so one that somebody else owns or may write to is refused.
 """
 
@@ -29,9 +29,16 @@ def _base(variable: str, fallback: str) -> Path:
 
 def _home(variable: str) -> Path:
     try:
-        return Path.home()
+        home = Path.home()
     except RuntimeError:
         return _instead_of_home(variable)
+    return home if _may_be_written(home) else _instead_of_home(variable)
+
+
+def _may_be_written(home: Path) -> bool:
+    """Also one that could be made; that of `nobody` is named and is nowhere."""
+    there = next(each for each in (home, *home.parents) if each.exists())
+    return os.access(there, os.W_OK)
 
 
 def _instead_of_home(variable: str) -> Path:
