@@ -1,7 +1,7 @@
 """Where a lab keeps what outlives it: fetched servers in the user's cache, running labs in the user's state folder.
 
-A user without a home that can be written, as containers run one, has both in a folder of the temporary folder that is the user's alone:
-servers are started from there, so one that somebody else owns or may write to is refused.
+A user without a home that can be written, as containers run one, has both in a folder of the temporary folder that is
+the user's alone: servers are started from there, so one that somebody else owns or may write to is refused.
 """
 
 from __future__ import annotations
