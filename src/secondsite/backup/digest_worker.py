@@ -9,10 +9,12 @@ servers before 2.15:
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from attrs import asdict
@@ -26,10 +28,13 @@ from secondsite.backup.tar_archive import messages as tar_messages
 from secondsite.backup.tar_archive import tombstones
 
 READ_BYTES = 256 * 1024
+PIPE_BYTES = 1024**2
 MAX_LISTED = 200_000
 
 
 def main() -> None:
+    with suppress(OSError, AttributeError):  # fewer and larger reads, where the system has it
+        fcntl.fcntl(sys.stdin.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
     request = json.loads(sys.stdin.buffer.readline())
     response = answer(request, _pieces())
     while sys.stdin.buffer.read(READ_BYTES):  # so that the writer never meets a closed pipe

@@ -27,7 +27,7 @@ Verdict = Literal["equal", "differs", "unproven"]
 _TTL = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 MAX_LISTED = 20
-DIGEST_CHUNK_BYTES = 128 * 1024
+DIGEST_CHUNK_BYTES = 512 * 1024
 
 
 @frozen
