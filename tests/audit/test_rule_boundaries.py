@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from attrs import evolve
 from sound_world import (
@@ -298,16 +300,22 @@ def test_people_decide_by_the_published_distribution() -> None:
     assert "took 32 min at the median of 43 published incidents" in told, "the data's median; a fit to all has 44"
 
 
-def test_interest_promotion_is_sound_when_the_consumers_come_first() -> None:
-    world = in_origin(retention=Retention.INTEREST)(WORLDS["leaf"])
-    steps = (
-        step(Verb.FENCE),
-        step(Verb.RESTORE_CONSUMERS, "fence"),
-        step(Verb.PROMOTE_STREAMS, "restore-consumers"),
-    )
-    first = world._replace(procedures=(Procedure("failover", Fault.REGION, steps), world.procedures[1]))
-    assert "nats-interest-promotion" in world.rules()
-    assert "nats-interest-promotion" not in first.rules()
+@pytest.mark.parametrize(
+    ("origin", "mirror", "why"),
+    [
+        ({}, {}, ""),
+        ({}, {"retention": Retention.INTEREST}, "holds no message"),
+        ({}, {"retention": Retention.INTEREST, "consumers": (Consumer("metering"),)}, ""),
+        ({"consumers": ()}, {}, "has no known durable consumer"),
+        ({"consumers": (Consumer("watcher", durable=False),)}, {}, "has no known durable consumer"),
+    ],
+)
+def test_interest_is_sound_where_its_consumers_are_known_and_the_mirror_keeps_by_limits(
+    origin: dict[str, Any], mirror: dict[str, Any], why: str
+) -> None:
+    world = both(in_origin(retention=Retention.INTEREST, **origin), in_mirror(**mirror))(WORLDS["leaf"])
+    told = [hazard.message for hazard in world.hazards() if hazard.rule == "nats-interest-promotion"]
+    assert [why in each for each in told] == ([True] if why else [])
 
 
 def test_promotion_on_other_subjects_does_not_overlap() -> None:

@@ -122,6 +122,7 @@ TABLE: dict[str, tuple[str, Change]] = {
         both(in_origin(retention=Retention.WORKQUEUE, consumers=()), in_mirror(retention=Retention.WORKQUEUE)),
     ),
     "nats-mirror-silent-stall": ("leaf", in_cluster("nats-west", version="2.11.11")),
+    "nats-mirror-keeps-done": ("leaf", in_origin(retention=Retention.INTEREST, max_messages=1000)),
     "nats-mirror-fills-origin": ("leaf", in_origin(retention=Retention.INTEREST)),
     "nats-mirror-discard-new": ("leaf", in_mirror(discard=Discard.NEW)),
     "nats-mirror-smaller": ("leaf", in_mirror(max_bytes=Bytes(GIB - 1))),
@@ -139,7 +140,10 @@ TABLE: dict[str, tuple[str, Change]] = {
     ),
     "nats-rpo-below-delay": ("leaf", with_copies(copy_of(Subject.NATS, 301), copy_of(Subject.STATE))),
     "nats-consumers-not-carried": ("leaf", without_steps(Verb.RESTORE_CONSUMERS)),
-    "nats-interest-promotion": ("leaf", in_origin(retention=Retention.INTEREST)),
+    "nats-interest-promotion": (
+        "leaf",
+        both(in_origin(retention=Retention.INTEREST), in_mirror(retention=Retention.INTEREST)),
+    ),
     "nats-exactly-once": ("leaf", in_origin(duplicate_window_s=Seconds(120))),
     "nats-consumer-single-replica": ("system", in_stream("EVENTS", consumers=(Consumer("metering", replicas=1),))),
     "nats-field-not-taken": (

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import dask
+import dask as dask_itself
 import distributed
 import pytest
 from attrs import evolve
+from dask_cluster import address as address_of
+from dask_cluster import dask, dask_cluster, end, scheduler
 from identities import Certificates, certificates
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli import workers
+from secondsite.cli.drill_workers import run_on_workers
 from secondsite.cli.workers import distributed_over, installed
+from secondsite.drill.evidence.register import CampaignSeries
 from secondsite.evaluate.assess import Assessor
 from secondsite.evaluate.compare import compare, evaluate_many, study_setting
 from secondsite.evaluate.evaluation import Evaluation
@@ -43,62 +44,10 @@ def no_hazards(system: System, deployment: Deployment, procedures: tuple[Procedu
     return ()
 
 
-def _dask(*arguments: str) -> subprocess.Popen[bytes]:
-    folder = Path(__file__).parent
-    return subprocess.Popen(
-        [sys.executable, "-m", "dask", *arguments],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        # A worker imports this module, and what it imports.
-        env={
-            "PYTHONPATH": f"{folder}:{folder.parent / 'support'}",
-            "DASK_DISTRIBUTED__WORKER__MEMORY__TERMINATE": "false",
-        },
-    )
-
-
-def _scheduler(contact: Path) -> subprocess.Popen[bytes]:
-    return _dask("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(contact))
-
-
-def _address(contact: Path, process: subprocess.Popen[bytes]) -> str:
-    deadline = time.monotonic() + 60
-    while not contact.exists() or not contact.read_text():
-        assert process.poll() is None, "the scheduler ended"
-        assert time.monotonic() < deadline, "the scheduler did not start"
-        time.sleep(0.1)
-    return str(json.loads(contact.read_text())["address"])
-
-
-def _end(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Workers first: they would wait for a scheduler that is gone."""
-    for process in reversed(processes):
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("dask")
-    processes = [_scheduler(folder / "contact.json")]
-    try:
-        address = _address(folder / "contact.json", processes[0])
-        for number in (1, 2):
-            local = str(folder / f"worker{number}")
-            processes.append(
-                _dask(
-                    *("worker", address, "--host", "127.0.0.1", "--no-nanny", "--no-dashboard"),
-                    *("--nthreads", "1", "--local-directory", local),
-                )
-            )
-        yield address.replace("tcp://", "dask://")
-    finally:
-        _end(processes)
+    with dask_cluster(tmp_path_factory.mktemp("dask"), Path(__file__).parent) as contact:
+        yield contact
 
 
 @pytest.mark.slow
@@ -193,13 +142,24 @@ def test_another_version_on_a_worker_is_refused(cluster: str, monkeypatch: pytes
 @pytest.mark.slow
 def test_a_scheduler_without_workers_is_refused(tmp_path: Path) -> None:
     contact = tmp_path / "contact.json"
-    process = _scheduler(contact)
+    process = scheduler(contact)
     try:
-        address = _address(contact, process).replace("tcp://", "dask://")
+        address = address_of(contact, process).replace("tcp://", "dask://")
         with pytest.raises(MachineError, match="no worker within 1 s"):
             distributed_over(address, 1).__enter__()
     finally:
-        _end([process])
+        end([process])
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_begins_runs_anew_takes_no_drills(cluster: str, tmp_path: Path) -> None:
+    """It would hide a run that died with its machine."""
+    with pytest.raises(MachineError, match=r"start a run again 3 times.*ALLOWED_FAILURES=0"):
+        run_on_workers(cluster, [], 1, tmp_path / "secondsite.yaml", tmp_path, _no_series, lambda *_: None)
+
+
+def _no_series(*_: object) -> CampaignSeries:
+    raise AssertionError
 
 
 def test_a_cluster_that_is_not_there_is_told() -> None:
@@ -245,12 +205,12 @@ def test_a_scheduler_with_tls_takes_whoever_has_a_certificate(tmp_path: Path, ce
     """It is reached (it has no worker), and by nobody without: neither in clear nor with an authority of their own."""
     contact, files = tmp_path / "contact.json", certificates
     tls = ("--tls-ca-file", str(files.ca), "--tls-cert", str(files.server), "--tls-key", str(files.server_key))
-    process = _dask(
+    process = dask(
         *("scheduler", "--protocol", "tls", "--host", "tls://127.0.0.1", "--port", "0", "--no-dashboard"),
         *("--scheduler-file", str(contact), *tls),
     )
     try:
-        address = _address(contact, process)
+        address = address_of(contact, process)
         assert address.startswith("tls://")
         with pytest.raises(MachineError, match="no scheduler answered"):
             distributed_over(address.replace("tls://", "dask://"), 2).__enter__()
@@ -259,14 +219,14 @@ def test_a_scheduler_with_tls_takes_whoever_has_a_certificate(tmp_path: Path, ce
             "distributed.comm.tls.client.key": str(files.client_key),
         }
         with (
-            dask.config.set({"distributed.comm.tls.ca-file": str(files.ca), **client}),
+            dask_itself.config.set({"distributed.comm.tls.ca-file": str(files.ca), **client}),
             pytest.raises(MachineError, match="no worker within 2 s"),
         ):
             distributed_over(address, 2).__enter__()
         with (
-            dask.config.set({"distributed.comm.tls.ca-file": str(files.client), **client}),
+            dask_itself.config.set({"distributed.comm.tls.ca-file": str(files.client), **client}),
             pytest.raises(MachineError, match="no scheduler answered"),
         ):
             distributed_over(address, 2).__enter__()
     finally:
-        _end([process])
+        end([process])

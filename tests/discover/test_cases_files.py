@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from command import secondsite
@@ -56,6 +57,21 @@ def test_a_value_that_cannot_be_read_is_unknown_and_the_object_is_read(name: str
     assert (mark.origin, mark.why) == (ASSUMED, what)
     assert [problem.what for problem in found.unread] == [what]
     assert {service.image for service in found.system.services} >= {"x"}
+
+
+def test_a_variable_within_braces_is_unknown_at_its_place(tmp_path: Path) -> None:
+    """YAML ends the value at the brace; `envsubst` has replaced it before anybody parses it."""
+    text = """
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: tool, labels: {of: "${TEAM}"}}
+        spec: {replicas: ${REPLICAS}, template: {spec: {containers: [{name: tool, image: x:${TAG}}]}}}
+    """
+    (tmp_path / "tool.yaml").write_text(dedent(text))
+    found = discover([tmp_path], base=tmp_path)
+    assert found.skipped == ()
+    assert [problem.what for problem in found.unread] == ["'${REPLICAS}' is not a whole number"]
+    assert [(one.name, one.image) for one in found.system.services] == [("tool", "x:${TAG}")]
 
 
 def test_a_time_zone_in_a_schedule_is_valid() -> None:

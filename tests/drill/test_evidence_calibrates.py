@@ -94,16 +94,24 @@ def test_a_step_that_borrows_a_figure_does_not_measure_it(tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_contracts_of_the_example_come_out_as_its_drills_measured_them(capsys: pytest.CaptureFixture[str]) -> None:
     found = calibration(load_system(EXAMPLE), load_catalogue(), [EXAMPLE.parent / "evidence"])
-    by_name = {one.contract.name: one for one in found.contracts}
-    assert set(by_name) == {"api/region", "nats/region", "api/process"}
-    ratios = [one.ratio for one in found.contracts]
+    by_name = {(one.strategy.partition("/")[0], one.contract.name): one for one in found.contracts}
+    assert set(by_name) == {
+        ("warm-standby", "api/region"),
+        ("warm-standby", "nats/region"),
+        ("single-region", "api/process"),
+        ("backup-restore", "api/region"),
+        ("backup-restore", "nats/region"),
+    }
+    ratios = {name: one.ratio for name, one in by_name.items()}
     with capsys.disabled():
-        print("prediction / measurement:", {name: round(one.ratio, 3) for name, one in by_name.items()})
-    assert 0.8 <= median(ratios) <= 1.2, "within 20 %"
-    assert all(0.8 < ratio < 1.25 for ratio in ratios)
-    counts = {name: len(one.measured) for name, one in by_name.items()}
-    assert counts == {"api/region": 22, "nats/region": 22, "api/process": 22}
-    assert not found.surprises
+        print("prediction / measurement:", {" ".join(name): round(ratio, 3) for name, ratio in ratios.items()})
+    assert 0.8 <= median(ratios.values()) <= 1.2, "within 20 %"
+    assert {len(one.measured) for one in found.contracts} == {22}
+    # The lab has one resolver, whose TTL ran on while a cluster was created; of many, one has just asked.
+    lone = ("backup-restore", "api/region")
+    assert [(one.strategy, one.contract.name) for one in found.surprises] == [("backup-restore/archive", lone[1])]
+    assert ratios.pop(lone) > 1
+    assert all(0.8 < ratio < 1.25 for ratio in ratios.values())
 
 
 def test_what_lies_outside_of_what_was_expected_is_said_before_any_figure(

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from secondsite.catalogue.bundle import load_catalogue
 from secondsite.catalogue.figures import load_figures
+from secondsite.evaluate.assess import Assessor
 from secondsite.evaluate.complexity import complexity
 from secondsite.model.deployment import Deployment
 from secondsite.model.estimate import fixed
@@ -12,6 +14,9 @@ from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.place import Place
 from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.model.strategy import Strategy
+from secondsite.strategies.compose import failback, lay_out, way_back_by_hand
+from secondsite.strategies.design import Kit
 
 Lay = Callable[..., Deployment]
 
@@ -47,3 +52,23 @@ def test_a_second_region_is_more_to_keep_than_one(single_region: Lay, warm_stand
     one, two = complexity(single_region(), (), (), load_figures()), complexity(warm_standby(), (), (), load_figures())
     assert one.hours_per_month.mean == pytest.approx(14 * 0.2)
     assert two.hours_per_month.mean > one.hours_per_month.mean
+
+
+@pytest.mark.parametrize(
+    ("id_", "way_back"),
+    [
+        ("warm-standby/leafnode-mirror", True),
+        ("warm-standby/supercluster-mirror-witness", True),
+        ("warm-standby/supercluster-mirror", False),
+        ("warm-standby/backup", False),
+    ],
+)
+def test_a_way_back_that_is_blocked_is_all_a_person_s(kit: Kit, id_: str, *, way_back: bool) -> None:
+    """It has no fewer steps than where a link leads back; of those only approvals are a person's."""
+    deployment = lay_out(Strategy.parse(id_), kit)
+    assessor = Assessor(kit.system, load_catalogue(), 1, lambda *_: ())
+    effort = assessor._complexity(deployment, (), failback(deployment, kit), ())
+    by_hand = len({step.id for step in way_back_by_hand(deployment, kit).steps})
+    assert effort.way_back is way_back
+    assert (effort.manual_steps >= by_hand) is not way_back
+    assert ("no way back" in effort.by_hand_text) is not way_back

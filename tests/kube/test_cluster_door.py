@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from attrs import evolve
@@ -16,6 +16,7 @@ from kube_api import ADMIN, KubeApi, kube_api
 from nats_world import free_port
 from operated_cluster import (
     APPLICATIONS,
+    KUSTOMIZATIONS,
     SHOP,
     application,
     applied,
@@ -26,6 +27,7 @@ from operated_cluster import (
     made_ready,
     service,
 )
+from running_system import named
 
 from secondsite.kube.cluster import Cluster, ClusterConflictError, ClusterPlace, ClusterRefusedError, Right
 from secondsite.kube.kubeconfig import context_of
@@ -168,6 +170,34 @@ def test_what_was_held_is_let_go_with_what_it_had(deployed: KubeApi) -> None:
     assert app["spec"] == application("shop")["spec"]
     assert HELD not in app["metadata"].get("annotations", {})
     assert asyncio.run(door(deployed).release(WEST)) == ()  # what somebody else holds is not ours to let go
+
+
+def test_a_kustomization_of_flux_is_held_and_let_go(deployed: KubeApi) -> None:
+    flux = "kustomize.toolkit.fluxcd.io"
+    spec = {"interval": "10m", "path": "./apps"}
+    applied(
+        deployed,
+        [
+            service("worker", 1, labels={f"{flux}/name": "apps", f"{flux}/namespace": "other"}),
+            named("Kustomization", "apps", "other", f"{flux}/v1", spec=spec),
+        ],
+    )
+
+    def now() -> dict[str, Any]:
+        return got(deployed, KUSTOMIZATIONS, "apps", "-n", "other")
+
+    assert asyncio.run(door(deployed).replicas(WEST))["worker"].holds == ("flux-kustomization other/apps",)
+    asyncio.run(door(deployed).scale(WEST, "worker", 2))
+    assert now()["spec"] == {**spec, "suspend": True}
+    assert json.loads(now()["metadata"]["annotations"][HELD]) == {"had": False}
+    assert asyncio.run(door(deployed).replicas(WEST))["worker"].holds == ()
+    assert asyncio.run(door(deployed).release(WEST)) == ("flux-kustomization other/apps",)
+    assert now()["spec"] == spec
+    deployed.done(
+        ADMIN, "-n", "other", "patch", KUSTOMIZATIONS, "apps", "--type=merge", "-p", '{"spec":{"suspend":true}}'
+    )
+    assert asyncio.run(door(deployed).release(WEST)) == ()  # somebody else suspended it
+    assert now()["spec"] == {**spec, "suspend": True}
 
 
 def test_a_controller_out_of_reach_is_told_and_not_passed_over(deployed: KubeApi) -> None:

@@ -17,31 +17,35 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+import yaml
 from attrs import evolve
 from kube_api import ADMIN, KubeApi, kube_api
 from nats_world import wait_until
 from operated_cluster import SHOP, service
+from rights_page import block
 from running_system import workload
 
+from secondsite.cli.game_day import GameDayOptions, _resources
 from secondsite.discover.system_file.writing import write_system
+from secondsite.drill.gameday.fault import ClusterFault
 from secondsite.drill.gameday.guard import FaultGuard, give_back, guarded
 from secondsite.kube import faults
 from secondsite.kube.cluster import Cluster, ClusterConflictError, ClusterPlace
 from secondsite.kube.faults import ALLOWED, ALLOWED_LABEL, GUARD, RECORD, FaultKind, FaultRecord
 from secondsite.kube.kubeconfig import context_of
 from secondsite.model.access import KubeAccess, RegionPlace
-from secondsite.model.errors import MachineError
+from secondsite.model.errors import InputError, MachineError
 from secondsite.model.operate import Operate
 from secondsite.strategies.design import Kit
 
 pytestmark = pytest.mark.slow
-STRANGER = "stranger"
+STRANGER, DRILL = "stranger", "drill"
 Result = TypeVar("Result")
 
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeApi]:
-    with kube_api(tmp_path_factory.mktemp("kube"), {STRANGER: "nobody"}) as made:
+    with kube_api(tmp_path_factory.mktemp("kube"), {STRANGER: "nobody", DRILL: "nobody"}) as made:
         made.create("/api/v1/namespaces", {"metadata": {"name": SHOP, "labels": {ALLOWED_LABEL: ALLOWED}}})
         made.create("/api/v1/nodes", {"metadata": {"name": "node-1"}})
         made.create("/api/v1/nodes", {"metadata": {"name": "node-2"}, "spec": {"unschedulable": True}})
@@ -156,6 +160,106 @@ def test_a_network_policy_closes_the_namespace_and_goes_again(api: KubeApi, plac
     assert names(api, path) == []
 
 
+CHAOS = """\
+apiVersion: chaos-mesh.org/v1alpha1
+kind: NetworkChaos
+metadata: {name: cut, namespace: shop}
+spec: {action: partition, mode: all, selector: {namespaces: [shop]}, duration: 5m}
+---
+apiVersion: litmuschaos.io/v1alpha1
+kind: ChaosEngine
+metadata: {name: delete-pods, namespace: shop}
+spec: {engineState: active}
+"""
+KINDS = (("networkchaos", "chaos-mesh.org", "NetworkChaos"), ("chaosengines", "litmuschaos.io", "ChaosEngine"))
+
+
+def _installed(api: KubeApi, plural: str, group: str, kind: str) -> None:
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    versions = [{"name": "v1alpha1", "served": True, "storage": True, "schema": schema}]
+    names = {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"}
+    spec = {"group": group, "scope": "Namespaced", "names": names, "versions": versions}
+    api.create(
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+        {"metadata": {"name": f"{plural}.{group}"}, "spec": spec},
+    )
+
+
+def test_resources_of_chaos_tools_are_made_and_go_again(api: KubeApi, place: ClusterPlace, tmp_path: Path) -> None:
+    (tmp_path / "chaos.yaml").write_text(CHAOS)
+    made = _resources(GameDayOptions(fault_by="resource", resource=tmp_path / "chaos.yaml"), (SHOP,))
+    target = in_cluster(place, lambda cluster: faults.look(cluster, (SHOP,), cordon=False))
+    record = faults.planned(target, "drill-1", "us-east-1", FaultKind.RESOURCE, 60, made)
+    assert (record.workloads, record.nodes) == ((), ())
+    fault = ClusterFault(place, record)
+    asyncio.run(fault.prepare())
+    with pytest.raises(MachineError, match="no kind NetworkChaos of chaos-mesh"):
+        asyncio.run(fault.inflict())  # it is not installed
+    for kind in KINDS:
+        _installed(api, *kind)
+    paths = [f"/apis/{group}/v1alpha1/namespaces/{SHOP}/{plural}" for plural, group, _ in KINDS]
+    wait_until(lambda: all(_lists(api, path) for path in paths), 20)
+    asyncio.run(fault.inflict())
+    assert [names(api, path) for path in paths] == [["cut"], ["delete-pods"]]
+    assert replicas(api) == BEFORE
+    asyncio.run(give_back(place, (SHOP,)))
+    assert [names(api, path) for path in paths] == [[], []]
+
+
+def _lists(api: KubeApi, path: str) -> bool:
+    try:
+        return names(api, path) == []
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: x, namespace: shop}", "no resource of chaos-mesh"),
+        ("apiVersion: chaos-mesh.org/v1alpha1\nkind: PodChaos\nmetadata: {name: x, namespace: prod}", "namespace prod"),
+        ("apiVersion: chaos-mesh.org/v1alpha1\nkind: PodChaos\nmetadata: {name: x}", "namespace default"),
+        ("apiVersion: chaos-mesh.org/v1alpha1\nkind: PodChaos\nmetadata: {namespace: shop}", "no resource of"),
+        ("- 1", "holds no resource"),
+        ("", "holds no resource"),
+        ("a: [", "cannot be read"),
+    ],
+)
+def test_other_resources_are_refused(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "chaos.yaml").write_text(text)
+    with pytest.raises(InputError, match=says):
+        _resources(GameDayOptions(fault_by="resource", resource=tmp_path / "chaos.yaml"), (SHOP,))
+
+
+def test_the_role_of_the_page_is_enough_and_no_more(api: KubeApi, place: ClusterPlace) -> None:
+    """The drill and its guard with these rights alone."""
+    for role in yaml.safe_load_all(block("yaml game-day")):
+        api.create("/apis/rbac.authorization.k8s.io/v1/clusterroles", role)
+    group = "rbac.authorization.k8s.io"
+    subjects = [{"kind": "User", "name": DRILL, "apiGroup": group}]
+    for name, path in (("game-day", f"namespaces/{SHOP}/rolebindings"), ("game-day-nodes", "clusterrolebindings")):
+        bound = {"kind": "ClusterRole", "name": name, "apiGroup": group}
+        api.create(f"/apis/{group}/v1/{path}", {"metadata": {"name": name}, "roleRef": bound, "subjects": subjects})
+    mine = ClusterPlace(context_of(DRILL, api.folder / "config"), DRILL)
+    for kind in (FaultKind.SCALE_TO_ZERO, FaultKind.NETWORK_POLICY):
+        fault = ClusterFault(mine, record_of(mine, kind))
+        asyncio.run(fault.prepare())
+        asyncio.run(fault.inflict())
+        asyncio.run(fault.undo())
+        assert replicas(api) == BEFORE
+    guard = FaultGuard(mine, (SHOP,), "me", 1.0, lambda _: None)
+    for _ in range(2):
+        in_cluster(mine, guard.round)
+    for more in (
+        ("delete", "deployment", "api"),
+        ("get", "secrets"),
+        ("delete", "node", "node-1"),
+        ("get", "configmaps"),
+    ):
+        assert api.denied(DRILL, "-n", SHOP, *more)
+    assert api.denied(DRILL, "-n", "default", "get", "pods")
+
+
 def test_a_login_without_rights_is_told_before(api: KubeApi) -> None:
     stranger = ClusterPlace(context_of(STRANGER, api.folder / "config"), STRANGER)
     with pytest.raises(MachineError):
@@ -178,7 +282,7 @@ def test_a_record_about_other_namespaces_is_not_acted_upon(api: KubeApi, place: 
     foreign = evolve(record, workloads=(evolve(record.workloads[0], namespace="kube-system"),))
     in_cluster(place, lambda cluster: faults.write(cluster, foreign))
     try:
-        with pytest.raises(MachineError, match="other namespaces"):
+        with pytest.raises(MachineError, match="objects of other namespaces"):
             asyncio.run(give_back(place, (SHOP,)))
     finally:
         api.request("DELETE", f"/api/v1/namespaces/{SHOP}/configmaps/{RECORD}")

@@ -26,7 +26,14 @@ from secondsite.model.jetstream_config import (
 from secondsite.model.nats import NatsCluster
 from secondsite.model.settings import Settings
 from secondsite.model.units import Seconds
-from secondsite.strategies.stream_config import PROMOTING, as_mirror, consumer_config, once_promoted, stream_config
+from secondsite.strategies.stream_config import (
+    PROMOTING,
+    as_mirror,
+    consumer_config,
+    once_promoted,
+    once_wanted,
+    stream_config,
+)
 
 CASES = json.loads((Path(__file__).parent.parent / "cases" / "streams.json").read_text("utf-8"))
 CLUSTER = NatsCluster("nats")
@@ -128,7 +135,8 @@ def test_a_mirror_and_what_its_promotion_adds_are_the_origin(config: dict[str, A
     origin = stream_config(stream, CLUSTER)
     mirror = as_mirror(origin)
     assert not PROMOTING & set(mirror)
-    again = mirror | once_promoted(stream, CLUSTER)
+    assert mirror.get("retention") != "interest"
+    again = mirror | once_promoted(stream, CLUSTER) | once_wanted(stream)
     again |= {key: origin[key] for key in ("subjects", "duplicate_window")}
     assert again == origin
 

@@ -13,7 +13,10 @@ from nats.aio.msg import Msg
 from nats_world import Server, connect, run
 
 from secondsite.model.errors import MachineError
+from secondsite.nats.connection import RejectedError
 from secondsite.nats.jetstream import JetStream
+from secondsite.nats.options import ConnectOptions
+from secondsite.nats.place import nats_place
 
 pytestmark = pytest.mark.slow
 RELOADS = 60
@@ -76,6 +79,48 @@ def test_a_server_that_is_reloaded_has_jetstream(tmp_path: Path) -> None:
         assert run(work()) > RELOADS
     finally:
         server.kill()
+
+
+class Forgetful:
+    """Speaks enough of NATS to log in, and refuses the first logins, as a server does while it is reloaded (2.15.1)."""
+
+    def __init__(self, refuses: int) -> None:
+        self.refuses = refuses
+        self.asked = 0
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b'INFO {"server_id":"N","version":"2.15.1","max_payload":1048576,"headers":true,"proto":1}\r\n')
+        await reader.readuntil(b"PING\r\n")
+        self.asked += 1
+        known = self.asked > self.refuses
+        writer.write(b"PONG\r\n" if known else b"-ERR 'Authorization Violation'\r\n")
+        await writer.drain()
+        if known:
+            await reader.read()
+        writer.close()
+
+    async def log_in(self) -> None:
+        server = await asyncio.start_server(self.answer, "127.0.0.1", 0)
+        host, port = server.sockets[0].getsockname()
+        try:
+            async with nats_place(f"nats://{host}:{port}", ConnectOptions(user="app", password="app")).open():
+                """It let us in."""
+        finally:
+            server.close()
+
+
+@pytest.mark.parametrize("refuses", [0, 1, 2])
+def test_a_login_that_is_refused_once_or_twice_is_tried_again(refuses: int) -> None:
+    forgetful = Forgetful(refuses)
+    run(forgetful.log_in())
+    assert forgetful.asked == refuses + 1
+
+
+def test_a_login_that_is_refused_three_times_is_refused() -> None:
+    forgetful = Forgetful(9)
+    with pytest.raises(RejectedError, match="does not know these credentials"):
+        run(forgetful.log_in())
+    assert forgetful.asked == 3
 
 
 def _settings(allowed: str) -> dict[str, Any]:

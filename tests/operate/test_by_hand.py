@@ -12,6 +12,7 @@ from typed_commands import Typist
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
+from secondsite.model.nats import Retention
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.operate.action import ManualContext
 from secondsite.operate.layout import families
@@ -37,7 +38,8 @@ def type_all(typist: Typist, deployment: Deployment, procedure: Procedure, fault
 
 def test_over_and_back_by_hand(pair: Pair, kit: Kit, tmp_path: Path) -> None:
     """Nothing is lost, what was processed is not processed again, and the roles are as before."""
-    deployment = deployment_of(kit, LEAF, stream_named("H"))
+    wanted = evolve(stream_named("W"), retention=Retention.INTEREST)
+    deployment = deployment_of(kit, LEAF, stream_named("H"), wanted)
     ready = evolve(kit, system=deployment.system)
     typist = Typist(tmp_path, {region: pair.url(region) for region in (HOME, AWAY)})
     typist.prepare()
@@ -46,16 +48,19 @@ def test_over_and_back_by_hand(pair: Pair, kit: Kit, tmp_path: Path) -> None:
     try:
         type_all(typist, deployment, failover(deployment, ready, Fault.REGION), Fault.REGION)
         asyncio.run(_write_in(pair, AWAY))
+        assert asyncio.run(_wanted(pair, AWAY)) == ("interest", 4)
     finally:
         pair.start(HOME)
     type_all(typist, deployment, failback(deployment, ready), None)
     assert asyncio.run(_ids(pair, HOME)) == [f"e.H.x-{n}" for n in (*range(20), *range(50, 55))]
     assert asyncio.run(_roles(pair)) == (("e.H.>",), True, 13)
+    assert asyncio.run(_wanted(pair, HOME)) == ("interest", 4)
 
 
 async def _prepare(pair: Pair, deployment: Deployment, folder: Path) -> None:
     await create(pair, deployment)
     await fill(pair, HOME, "e.H.x", 20)
+    await fill(pair, HOME, "e.W.x", 4)
     await synchronised(pair, deployment)
     async with door(pair, HOME) as home:
         subscription = await home.jetstream.connection.client.jetstream().pull_subscribe("", "worker", "H")
@@ -70,6 +75,15 @@ async def _write_in(pair: Pair, region: str) -> None:
         worker = await there.consumer("H", "worker")
     assert worker
     assert worker.pending == 13
+
+
+async def _wanted(pair: Pair, region: str) -> tuple[str, int]:
+    """What a stream with interest retention keeps for its consumer."""
+    async with door(pair, region) as there:
+        state, worker = await there.stream("W"), await there.consumer("W", "worker")
+    assert state
+    assert worker
+    return state.config["retention"], worker.pending
 
 
 async def _ids(pair: Pair, region: str) -> list[str]:

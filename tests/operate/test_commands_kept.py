@@ -73,3 +73,12 @@ def test_every_command_is_as_it_was(kit: Kit) -> None:
     if "KEEP_COMMANDS" in os.environ:
         KEPT.write_text(printed(kit), "utf-8")
     assert printed(kit).splitlines() == KEPT.read_text("utf-8").splitlines()
+
+
+def test_no_command_waits_for_ever() -> None:
+    """Of those that ask a server which may be gone."""
+    lines = KEPT.read_text("utf-8").splitlines()
+    for program, limit in (("kubectl --context", "--request-timeout="), ("nats --context", "--timeout ")):
+        asking = [line for line in lines if program in line]
+        assert asking
+        assert [line for line in asking if line.count(program) > line.count(limit)] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,37 @@ def _with_copies(cluster: NatsCluster) -> NatsCluster:
     if cluster.region == AWAY:
         return evolve(cluster, streams=(*cluster.streams, Stream("D_ALL", sources=(StreamOrigin("D", region=AWAY),))))
     return evolve(cluster, streams=(*cluster.streams, Stream("D_RO", mirror=StreamOrigin("D"))))
+
+
+class _NothingIsTouched(BackupRestorer):
+    async def put_back(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
+        raise AssertionError((region, streams))
+
+
+@pytest.mark.slow
+def test_a_stream_that_sources_and_takes_writes_stops_a_repair_before_it_begins(
+    pair: Pair, kit: Kit, tmp_path: Path
+) -> None:
+    """Made anew it would lose what was written to it; left, it would hold twice what it sources."""
+    store = ObjectStorage(parse_store(f"file://{tmp_path / 'store'}"), make=True)
+    plain = deployment_of(kit, "warm-standby/leafnode-mirror", stream_named("D"))
+    case = Repaired(pair, kit, tmp_path, store, plain)
+    mixed = Stream("D_MIX", subjects=("e.mix.>",), sources=(StreamOrigin("D", region=AWAY),))
+
+    def with_mixed(cluster: NatsCluster) -> NatsCluster:
+        return evolve(cluster, streams=(*cluster.streams, mixed)) if cluster.region == AWAY else cluster
+
+    deployment = evolve(plain, clusters=tuple(map(with_mixed, plain.clusters)))
+    procedure = procedures(deployment, evolve(kit, system=plain.system))[Fault.DELETION]
+
+    async def run() -> None:
+        await case.spoil()
+        for allowed in (frozenset[str](), frozenset({"sources-and-writes"})):
+            world = make_world(pair, tmp_path, origins=_NothingIsTouched(store, case.places))
+            plan = await make_plan(procedure, deployment, world, allowed=allowed)
+            told = [one.what for one in plan.refusals]
+            assert any("D_MIX in us-west-2 accepts writes of its own" in one for one in told) is not bool(allowed)
+        async with door(pair, HOME) as home:
+            assert await home.stream("D") is None
+
+    asyncio.run(run())

@@ -45,7 +45,7 @@ from secondsite.operate.gate_config import watched
 from secondsite.operate.layout import families, promoting_subject, writer_config
 from secondsite.strategies.compose import failover, lay_out
 from secondsite.strategies.design import Kit
-from secondsite.strategies.write_gate import gate_file
+from secondsite.strategies.write_gate import gate_file, gated_subjects
 
 LEAF = "warm-standby/leafnode-mirror"
 LOOKS = some.builds(GateView, some.sampled_from([True, False, None]), some.sampled_from([True, False, None]))
@@ -99,11 +99,13 @@ class Case:
     def gate(self) -> Gate:
         streams = watched(self.deployment, HOME)
         place = self.pair.place
-        return Gate(HOME, place(HOME, "operator"), place(HOME, "sys"), streams, self.pair.folder, lambda _what: None)
+        denied = gated_subjects(self.deployment, HOME)
+        operator, system = place(HOME, "operator"), place(HOME, "sys")
+        return Gate(HOME, operator, system, streams, denied, self.pair.folder, lambda _what: None)
 
     def return_home(self) -> None:
         """As a region does: shut."""
-        write_gate_file(self.gate.file, self.gate._subjects, is_open=False)
+        write_gate_file(self.gate.file, self.gate.denied, is_open=False)
         self.pair.start(HOME)
 
     async def takes_writes(self, login: str = "app") -> bool:

@@ -265,7 +265,10 @@ LEAF = Strategy.parse("warm-standby/leafnode-mirror")
 
 @pytest.mark.parametrize(
     ("spoiled", "condition", "writers", "seen"),
-    [("no-salvage", "dead", Writers.AVAILABLE, "are nowhere"), ("no-fence", "cut", Writers.ONE, "takes writes in")],
+    [
+        ("no-salvage", "dead", Writers.AVAILABLE, "are nowhere"),
+        ("no-fence", "cut", Writers.ONE, "both regions hold the right to write"),
+    ],
 )
 def test_a_step_that_breaks_a_law_turns_the_matrix_red(
     make_life: MakeLife, spoiled: str, condition: str, writers: Writers, seen: str
@@ -329,9 +332,20 @@ def test_what_a_controller_puts_back_lets_nobody_in_who_holds_no_lease(make_life
         _back(life, "alive")
 
 
-def test_a_controller_that_undoes_the_fence_of_a_failback_stops_it(make_life: MakeLife) -> None:
-    """The other region's writers hold no lease: seen to take writes after its fence, it goes on alone (ADR 14)."""
+def test_what_a_controller_puts_back_in_the_other_region_lets_nobody_in(make_life: MakeLife) -> None:
+    """The way back of the same: once the other region's lease has run out, its subjects are no matter."""
     life = make_life(LEAF, Writers.ONE)
+    life.carry_out(life.strike("alive"))
+    life.mend()
+    life.world.puts_back.add(life.world.away)
+    life.carry_out(None)
+    assert all(life.world.takers(family) == [life.home] for family in life.world.ways_of)
+    assert not life.world.overlap
+
+
+def test_a_controller_that_undoes_the_fence_of_a_failback_stops_it(make_life: MakeLife) -> None:
+    """Where nobody needs a lease: seen to take writes after its fence, the other region goes on alone."""
+    life = make_life(LEAF, Writers.AVAILABLE)
     life.carry_out(life.strike("alive"))
     life.mend()
     life.world.puts_back.add(life.world.away)
@@ -345,10 +359,18 @@ def test_a_controller_that_undoes_the_fence_of_a_failback_stops_it(make_life: Ma
 
 def test_a_controller_that_owns_the_other_region_s_streams_is_named_by_a_failback(make_life: MakeLife) -> None:
     nack = Reconciler(ReconcilerKind.NACK, "events", "us-west-2", "nats", ("EVENTS",))
-    life = make_life(LEAF, Writers.ONE, reconcilers=(nack,))
+    life = make_life(LEAF, reconcilers=(nack,))
     life.carry_out(life.strike("alive"))
     life.mend()
     life.refused(None, "nack nats/events in us-west-2 puts back")
+
+
+def test_where_writers_need_a_lease_no_controller_forbids_a_failback(make_life: MakeLife) -> None:
+    nack = Reconciler(ReconcilerKind.NACK, "events", "us-west-2", "nats", ("EVENTS",))
+    life = make_life(LEAF, Writers.ONE, reconcilers=(nack,))
+    life.carry_out(life.strike("alive"))
+    life.mend()
+    life.carry_out(None)
 
 
 def test_a_controller_that_owns_the_streams_is_named_before_anybody_is_stopped(make_life: MakeLife) -> None:

@@ -67,7 +67,7 @@ def test_given_up_a_copy_that_is_fenced_and_a_side_that_is_silent_are_named(kit:
     found = given_up(kit, silent, tmp_path / "b")
     assert found.opened == ()
     assert found.left == tuple(
-        f"{HOME} does not answer, so it is unknown whether it takes writes of {name} is not known"
+        f"{HOME} does not answer, so it is unknown whether it takes writes of {name}"
         for name in ("EVENTS", "kgent-events")
     )
     assert found.without_writer == ("EVENTS", "kgent-events")

@@ -250,15 +250,50 @@ def test_a_record_is_seen_since_it_was_read_first() -> None:
 
 @pytest.mark.parametrize("region", [HOME, AWAY])
 @pytest.mark.parametrize("writers", list(Writers))
-def test_only_the_first_region_has_one(kit: Kit, writers: Writers, region: str) -> None:
+def test_each_region_has_one(kit: Kit, writers: Writers, region: str) -> None:
     deployment = layout(evolve(kit, system=evolve(kit.system, operate=Operate(writers=writers))))
     world = Sleeping(deployment, set())
     context = context_of(world, failover_of(deployment, kit))
     asyncio.run(grant_lease(context, region))
-    has = writers is Writers.ONE and region == HOME
+    has = writers is Writers.ONE
     assert (WRITERS_STREAM in world.regions[AWAY]) is has
     assert bool(list(granting(context, region))) is has
     assert len(list(ending(context, region))) == 2 * has
+    assert not list(granting(context, "elsewhere"))
+
+
+def _said(world: FakeWorld, region: str) -> list[bool]:
+    """What the records of the region said, one after the other."""
+    messages = world.regions[AWAY][WRITERS_STREAM].messages
+    return [WriterRecord.of(one.data).granted for one in messages if one.subject == lease_subject(region)]
+
+
+def test_none_is_granted_before_the_other_one_has_run_out(kit: Kit) -> None:
+    """The first region's counts as granted until somebody says otherwise, the other one's does not."""
+    deployment = _leased(kit)
+    world = Sleeping(deployment, set())
+    context = context_of(world, failover_of(deployment, kit))
+    handover_s = LeaseTerms(Operate(writers=Writers.ONE).lease_s).handover_s
+    asyncio.run(grant_lease(context, AWAY))
+    assert (_said(world, HOME), _said(world, AWAY)) == ([False], [True])
+    assert world.now == pytest.approx(50.0 + handover_s)
+    asyncio.run(grant_lease(context, AWAY))
+    assert world.now == pytest.approx(50.0 + handover_s), "nobody else's is granted"
+    asyncio.run(grant_lease(context, HOME))
+    assert (_said(world, HOME), _said(world, AWAY)) == ([False, True], [True, True, False])
+    assert world.now == pytest.approx(50.0 + 2 * handover_s)
+
+
+def test_a_region_that_was_granted_nothing_asks_for_nothing() -> None:
+    """The one that takes over: the stream is there or not, no record is no right."""
+    for keeper in (Keeper(), Keeper(there=False)):
+        lease = evolve(keeper.lease(), at_first=False)
+        renew(lease, keeper)
+        assert lease.until == 0.0
+        assert not keeper.asked
+        keeper.newest_record = record(granted=True, sequence=3)
+        renew(lease, keeper)
+        assert lease.until > keeper.now
 
 
 def test_by_hand_the_same_record_is_written_and_the_same_time_waited(kit: Kit) -> None:

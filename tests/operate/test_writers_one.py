@@ -16,22 +16,23 @@ import pytest
 from attrs import evolve, frozen
 from leased_home import LeasedPair, Link, Writer, both_at_once
 from nats_world import free_ports
-from region_pair import AWAY, HOME, create, deployment_of, door, make_world, stream_named
+from region_pair import AWAY, BY_HAND, HOME, _answers, create, deployment_of, door, make_world, stream_named
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.operate import Operate, Writers
+from secondsite.model.procedure import Verb
 from secondsite.model.units import Seconds
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import nats_place
 from secondsite.nats.tasks import end_tasks
-from secondsite.operate.executor import OperationOutcome, Options, execute
+from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
 from secondsite.operate.gate import is_open_file
 from secondsite.operate.journal import Journal
-from secondsite.operate.live import LiveWorld
+from secondsite.operate.live import LiveWorld, ReportedManualSteps
 from secondsite.operate.plan import make_plan
-from secondsite.strategies.compose import failover
+from secondsite.strategies.compose import failback, failover
 from secondsite.strategies.design import Kit
 
 pytestmark = pytest.mark.slow
@@ -72,6 +73,24 @@ class Scene:
             options = Options(approved=plan.hash, allowed=frozenset({allowed}) - {""}, patience=5)
             return await execute(procedure, self.deployment, world, journal, options=options)
 
+    async def moved(self) -> None:
+        """The other region serves, and the link is whole."""
+        outcome = await self.promote(reached=True)
+        assert outcome.finished, _show(outcome)
+        await _heard(self.away)
+
+    async def back(self, struck: Callable[[StepProgress], None] = lambda _: None) -> OperationOutcome:
+        """A failback, begun or gone on with."""
+        world = evolve(self.world(reached=True), manual_steps=ReportedManualSteps(dict.fromkeys(BY_HAND, "tester")))
+        procedure = failback(self.deployment, evolve(self.kit, system=self.deployment.system))
+        short = tuple(evolve(step, limit_s=min(step.limit_s, 4.0)) for step in procedure.steps)
+        procedure = evolve(procedure, steps=short)
+        with Journal(self.folder / "back.jsonl", world.clock) as journal:
+            approved = str(journal.entries[0].data["hash"]) if journal.entries else ""
+            approved = approved or (await make_plan(procedure, self.deployment, world)).hash
+            options = Options(approved=approved)
+            return await execute(procedure, self.deployment, world, journal, options=options, progress=struck)
+
     async def both_write(self, seconds: float) -> None:
         """Until the other side was heard, and on."""
         await _heard(self.away)
@@ -92,14 +111,14 @@ class Start:
     lease_s: float = LEASE_S
     held_s: float = LEASE_S
     before: tuple[str, ...] = ()
+    odd: str = HOME
     writers: Writers = Writers.ONE
 
     @asynccontextmanager
     async def scene(self) -> AsyncIterator[Scene]:
         deployment = leased_deployment(self.kit, self.lease_s, self.writers)
-        pair = LeasedPair(self.folder, deployment, self.before)
-        if pair.config.lease:
-            pair.config = evolve(pair.config, lease=evolve(pair.config.lease, seconds=self.held_s))
+        held_s = self.held_s if self.writers is Writers.ONE else None
+        pair = LeasedPair(self.folder, deployment, self.before, odd=self.odd, held_s=held_s)
         writers = Writer(pair, HOME, SUBJECT), Writer(pair, AWAY, SUBJECT)
         writing: list[asyncio.Task[None]] = []
         try:
@@ -126,11 +145,11 @@ def _nothing(_scene: Scene) -> None:
 
 
 def _keeper_killed(scene: Scene) -> None:
-    os.kill(scene.pair.keeper, signal.SIGKILL)
+    os.kill(scene.pair.keeper(), signal.SIGKILL)
 
 
 def _keeper_frozen(scene: Scene) -> None:
-    os.kill(scene.pair.keeper, signal.SIGSTOP)
+    os.kill(scene.pair.keeper(), signal.SIGSTOP)
 
 
 def _all_frozen(scene: Scene) -> None:
@@ -191,7 +210,7 @@ def test_clocks_apart_and_of_different_speed(kit: Kit, tmp_path: Path) -> None:
     async def run() -> None:
         async with Start(kit, tmp_path, held_s=LEASE_S * 1.01, before=before).scene() as scene:
             scene.link.cut()
-            os.kill(scene.pair.keeper, signal.SIGSTOP)
+            os.kill(scene.pair.keeper(), signal.SIGSTOP)
             outcome = await scene.promote()
             assert outcome.finished, _show(outcome)
             await scene.both_write(1.0)
@@ -200,15 +219,15 @@ def test_clocks_apart_and_of_different_speed(kit: Kit, tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-async def _undo_the_fence(scene: Scene) -> None:
+async def _undo_the_fence(scene: Scene, region: str = HOME) -> None:
     """A controller that owns the stream, and gives it its subjects back as soon as they are taken."""
     while True:
         with suppress(MachineError, TimeoutError):
-            async with door(scene.pair, HOME) as home:
+            async with door(scene.pair, region) as streams:
                 while True:
-                    look = await home.stream("A")
-                    if look and look.subjects != ("e.A.>",):
-                        await home.update({**look.config, "subjects": ["e.A.>"]})
+                    look = await streams.stream("A")
+                    if look and not look.is_mirror and look.subjects != ("e.A.>",):
+                        await streams.update({**look.config, "subjects": ["e.A.>"]})
                     await asyncio.sleep(0.001)
         await asyncio.sleep(0.05)
 
@@ -285,7 +304,7 @@ def test_a_region_that_returns_holds_no_lease_until_it_is_given_one(kit: Kit, tm
             assert look.subjects == ("e.A.>",), "nobody fenced it"
             await scene.both_write(2 * LEASE_S)
             assert scene.home.acknowledged == before
-            assert not is_open_file(scene.pair.gate_path)
+            assert not is_open_file(scene.pair.gate_path())
             assert both_at_once(scene.home, scene.away) == []
 
     asyncio.run(run())
@@ -296,3 +315,115 @@ async def _more(writer: Writer, count: int) -> None:
     while len(writer.acknowledged) < count:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
+
+
+def _at_the_promotion(strike: Callable[[], None]) -> Callable[[StepProgress], None]:
+    """Of the first region, as its promotion begins: what stops the other one's writers comes right after."""
+
+    def struck(progress: StepProgress) -> None:
+        if progress.step.verb is Verb.PROMOTE_STREAMS and progress.seconds is None:
+            strike()
+
+    return struck
+
+
+async def _come_home(scene: Scene, since: float, tries: int = 6) -> None:
+    """The other region is there again, where it was lost; gone on with until it is done; nobody wrote beside."""
+    for _ in range(tries):
+        if not _answers(f"http://127.0.0.1:{scene.pair.ports[AWAY][1]}/healthz"):
+            scene.pair.kill(AWAY)
+            await asyncio.to_thread(scene.pair.start, AWAY)
+        outcome = await scene.back()
+        if outcome.finished:
+            break
+    assert outcome.finished, _show(outcome)
+    await _more(scene.home, len(scene.home.acknowledged) + 20)
+    assert both_at_once(scene.away, scene.home, since) == []
+
+
+def test_back_home_beside_a_keeper_that_stands_still(kit: Kit, tmp_path: Path) -> None:
+    """The other region's server lives, nobody moves its gate, a controller undoes its fence. Its lease runs out on a
+    clock so slow that it lasts 1 % longer, and 30 s ahead where this machine can have that; then home writes alone."""
+
+    async def run() -> None:
+        start = Start(kit, tmp_path, held_s=LEASE_S * 1.01, before=_shifted(), odd=AWAY)
+        async with start.scene() as scene:
+            await scene.moved()
+            since, keeper = time.monotonic(), scene.pair.keeper(AWAY)
+            undoing = asyncio.ensure_future(_undo_the_fence(scene, AWAY))
+            try:
+                await scene.back(_at_the_promotion(lambda: os.kill(keeper, signal.SIGSTOP)))
+                await _come_home(scene, since)
+            finally:
+                await end_tasks(undoing)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("fault", ["killed", "frozen", "cut"])
+def test_back_home_from_a_region_that_is_lost_meanwhile(kit: Kit, tmp_path: Path, fault: str) -> None:
+    """Its keeper is killed, which ends its server; all of it stands still, and wakes up; or the regions do not see each
+    other, so that the last messages do not come over. It comes back as it was."""
+
+    async def run() -> None:
+        async with Start(kit, tmp_path).scene() as scene:
+            await scene.moved()
+            since, keeper, group = time.monotonic(), scene.pair.keeper(AWAY), scene.pair.processes[AWAY].pid
+            strike: dict[str, Callable[[], None]] = {
+                "killed": lambda: os.kill(keeper, signal.SIGKILL),
+                "frozen": lambda: os.killpg(group, signal.SIGSTOP),
+                "cut": scene.link.cut,
+            }
+            outcome = await scene.back(_at_the_promotion(strike[fault]))
+            assert not outcome.finished
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGCONT)
+            scene.link.whole = True
+            await _come_home(scene, since)
+
+    asyncio.run(run())
+
+
+def test_back_home_although_a_controller_undoes_the_fence(kit: Kit, tmp_path: Path) -> None:
+    """It goes on all along; then the link is cut before the other region mirrors again, and that region is killed and
+    comes back with its streams as the controller made them. And over again, with home's fence undone likewise."""
+
+    async def run() -> None:
+        async with Start(kit, tmp_path).scene() as scene:
+            await scene.moved()
+            since = time.monotonic()
+            undoing = asyncio.ensure_future(_undo_the_fence(scene, AWAY))
+
+            def cut(progress: StepProgress) -> None:
+                if progress.step.id == "verify-path" and progress.seconds is not None:
+                    scene.pair.kill(AWAY)
+
+            try:
+                await scene.back(cut)
+                await asyncio.to_thread(scene.pair.start, AWAY)
+                written = len(scene.away.acknowledged)
+                await asyncio.sleep(2 * LEASE_S)
+                assert len(scene.away.acknowledged) == written
+                assert not is_open_file(scene.pair.gate_path(AWAY))
+                await _come_home(scene, since)
+            finally:
+                await end_tasks(undoing)
+
+    asyncio.run(run())
+
+
+def test_promoted_by_hand_without_a_lease_it_takes_no_writes(kit: Kit, tmp_path: Path) -> None:
+    """Somebody makes a writer of the mirror while home serves: the streams are two writers, and its servers let
+    nobody in."""
+
+    async def run() -> None:
+        async with Start(kit, tmp_path).scene() as scene:
+            async with door(scene.pair, AWAY) as away:
+                look = await away.stream("A")
+                assert look
+                config = {key: value for key, value in look.config.items() if not key.startswith("mirror")}
+                await away.update({**config, "subjects": ["e.A.>"]})
+            await _more(scene.home, len(scene.home.acknowledged) + 20)
+            assert not scene.away.acknowledged
+
+    asyncio.run(run())

@@ -54,6 +54,10 @@ POINTS: Mapping[str, tuple[str, ...]] = {
         "operate/test_writers_one.py::test_a_controller_that_undoes_the_fence_gives_nobody_a_lease",
         "operate/test_writers_one.py::test_a_region_that_returns_holds_no_lease_until_it_is_given_one",
         "operate/test_writers_one.py::test_a_standby_whose_services_run_takes_no_writes",
+        "operate/test_writers_one.py::test_back_home_beside_a_keeper_that_stands_still",
+        "operate/test_writers_one.py::test_back_home_from_a_region_that_is_lost_meanwhile",
+        "operate/test_writers_one.py::test_back_home_although_a_controller_undoes_the_fence",
+        "operate/test_writers_one.py::test_promoted_by_hand_without_a_lease_it_takes_no_writes",
     ),
     "a failback that cannot finish at 65 ms, and a salvage that starts anew": (
         "operate/test_printed_over_the_wan.py::test_over_and_back_and_over_again_under_load",

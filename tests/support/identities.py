@@ -116,15 +116,13 @@ class Operated:
         self.account, self.user = Identity(ACCOUNT), Identity(USER)
         plain = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), -1)
         store = dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), -1)
-        limits: dict[str, object] = {**plain, **store, "wildcards": True}
+        self.limits: dict[str, object] = {**plain, **store, "wildcards": True}
         accounts = {
-            self.account: {"type": "account", "version": 2, "limits": limits},
+            self.account: {"type": "account", "version": 2, "limits": self.limits},
             self.system: {"type": "account", "version": 2, "limits": {**plain, "wildcards": True}},
         }
         self.jwts = {who.public: self.operator.vouch(who, claims) for who, claims in accounts.items()}
-        self.user_jwt = self.account.vouch(
-            self.user, {"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1}
-        )
+        self.user_jwt = self.user_of(self.user)
         self.settings = {
             "operator": self.operator.vouch(self.operator, {"type": "operator", "version": 2}),
             "system_account": self.system.public,
@@ -137,8 +135,18 @@ class Operated:
         plain = "\n".join(f"{name}: {value}" for name, value in self.settings.items() if value is not self.jwts)
         return f"{plain}\nresolver_preload: {{ {', '.join(f'{name}: {jwt}' for name, jwt in self.jwts.items())} }}"
 
-    def write_credentials(self, path: Path) -> None:
+    def user_of(self, user: Identity) -> str:
+        return self.account.vouch(user, {"type": "user", "version": 2, "subs": -1, "data": -1, "payload": -1})
+
+    def without(self, user: Identity) -> str:
+        """The account's JWT that lets this user in no more, as `nsc revocations add-user` makes it."""
+        revoked = {user.public: 4_000_000_000}
+        claims = {"type": "account", "version": 2, "limits": self.limits, "revocations": revoked}
+        return self.operator.vouch(self.account, claims)
+
+    def write_credentials(self, path: Path, user: Identity | None = None) -> None:
         """As ``nsc`` writes them."""
-        text = f"-----BEGIN NATS USER JWT-----\n{self.user_jwt}\n------END NATS USER JWT------\n\n"
-        text += f"-----BEGIN USER NKEY SEED-----\n{self.user.seed}\n------END USER NKEY SEED------\n"
+        user = user or self.user
+        text = f"-----BEGIN NATS USER JWT-----\n{self.user_of(user)}\n------END NATS USER JWT------\n\n"
+        text += f"-----BEGIN USER NKEY SEED-----\n{user.seed}\n------END USER NKEY SEED------\n"
         path.write_text(text)

@@ -1,4 +1,4 @@
-"""A small system with a stream of each kind: a queue, a bucket with a history, an object store, mapped subjects."""
+"""A small system with a stream of each kind: a queue, interest, a bucket with a history, objects, mapped subjects."""
 
 from __future__ import annotations
 
@@ -28,6 +28,14 @@ OF_EACH_KIND = (
         storage=Storage.FILE,
         replicas=3,
         consumers=(Consumer("worker"),),
+    ),
+    Stream(
+        "WANTED",
+        subjects=("wanted.*",),
+        retention=Retention.INTEREST,
+        storage=Storage.FILE,
+        replicas=3,
+        consumers=(Consumer("mailer"), Consumer("biller")),
     ),
     Stream("KV_settings", replicas=3, max_messages_per_subject=5),
     Stream("OBJ_files", replicas=3),

@@ -1,4 +1,4 @@
-"""A home region whose server is the child of its gate, a link to the other that can be cut, writers on both sides."""
+"""Two regions whose servers are children of their gates, a link between that can be cut, writers on both sides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define, evolve, field
 from nats_world import free_ports
 from region_pair import AWAY, BINARY, HOME, Pair, _answers, wait_until
 
@@ -26,42 +26,58 @@ _CHUNK = 65536
 
 
 class LeasedPair(Pair):
-    """``before`` stands before the keeper's command, as `unshare` does. The leaf link goes through ``link``."""
+    """The leaf link goes through ``link``. ``before`` stands before the command of the keeper of ``odd``, as `unshare`
+    does, and its leases last ``held_s``."""
 
-    def __init__(self, folder: Path, deployment: Deployment, before: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        deployment: Deployment,
+        before: Sequence[str] = (),
+        *,
+        odd: str = HOME,
+        held_s: float | None = None,
+    ) -> None:
         super().__init__(folder, gate_file(HOME))
-        config = gate_config(deployment, HOME)
-        assert config
-        self.config: GateConfig = config
-        self.before = before
+        configs = {region: gate_config(deployment, region) for region in (HOME, AWAY)}
+        self.configs: dict[str, GateConfig] = {region: config for region, config in configs.items() if config}
+        self.before = {odd: tuple(before)}
+        if held_s and (lease := self.configs[odd].lease):
+            self.configs[odd] = evolve(self.configs[odd], lease=evolve(lease, seconds=held_s))
         self.link = free_ports(1)[0]
 
-    @property
-    def gate_path(self) -> Path:
-        return self.folder / gate_file(HOME)
+    def gate_path(self, region: str = HOME) -> Path:
+        return self.folder / gate_file(region)
 
     def start(self, region: str) -> None:
-        if region != HOME:
+        if region not in self.configs:
             super().start(region)
             return
-        path, config = self.folder / f"{HOME}.conf", self.folder / "gate.json"
-        path.write_text(self._config(HOME))
-        config.write_text(gate_text(self.config))
-        url = f"nats://127.0.0.1:{self.ports[HOME][0]}"
+        path, config = self.folder / f"{region}.conf", self.folder / f"{region}.gate.json"
+        path.write_text(self._config(region))
+        config.write_text(gate_text(self.configs[region]))
+        url = f"nats://127.0.0.1:{self.ports[region][0]}"
         where = ("--nats", url, "--system", url, "--folder", str(self.folder), "--config", str(config))
         logins = {"NATS_USER": "operator", "NATS_PASSWORD": "operator"}
         system = {"NATS_SYSTEM_USER": "sys", "NATS_SYSTEM_PASSWORD": "sys"}
-        command = [*self.before, sys.executable, "-m", "secondsite", "gate", *where]
-        with (self.folder / "gate.log").open("ab") as log:
-            self.processes[HOME] = subprocess.Popen(
+        command = [*self.before.get(region, ()), sys.executable, "-m", "secondsite", "gate", *where]
+        with self._log(region).open("ab") as log:
+            self.processes[region] = subprocess.Popen(
                 [*command, "--server", f"{BINARY} -c {path}"],
                 env={**os.environ, **logins, **system},
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        health = f"http://127.0.0.1:{self.ports[HOME][1]}/healthz"
-        wait_until(lambda: _answers(health), (self.folder / "gate.log").read_text()[-2000:])
+        health = f"http://127.0.0.1:{self.ports[region][1]}/healthz"
+        wait_until(lambda: _answers(health), self._log(region).read_text()[-2000:])
+
+    def _log(self, region: str) -> Path:
+        return self.folder / f"gate-{region}.log"
+
+    def _gate(self, region: str) -> str:
+        included = f'permissions {{ publish {{ include "{gate_file(region)}"\n }} }}\n'
+        return included if region in self.configs else ""
 
     def _config(self, region: str) -> str:
         """The other side learns of no way around the link."""
@@ -70,25 +86,20 @@ class LeasedPair(Pair):
     def _remote(self) -> str:
         return super()._remote().replace(f":{self.ports[HOME][2]}", f":{self.link}")
 
-    @property
-    def keeper(self) -> int:
+    def keeper(self, region: str = HOME) -> int:
         """The process that keeps the gate, the server's parent."""
-        return int(Path(f"/proc/{self.server}/stat").read_text().rpartition(")")[2].split()[1])
+        return int(Path(f"/proc/{self._server(region)}/stat").read_text().rpartition(")")[2].split()[1])
 
-    @property
-    def server(self) -> int:
-        return int(next(line for line in self._listed() if "nats-server" in line).split()[0])
-
-    def _listed(self) -> list[str]:
-        group = str(self.processes[HOME].pid)
+    def _server(self, region: str) -> int:
+        group = str(self.processes[region].pid)
         command = ["ps", "-o", "pid=,args=", "-s", group]
         lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
-        return [line for line in lines if str(BINARY) in line and "secondsite" not in line]
+        return next(int(line.split()[0]) for line in lines if str(BINARY) in line and "secondsite" not in line)
 
-    async def opened(self) -> None:
+    async def opened(self, region: str = HOME) -> None:
         deadline = time.monotonic() + 30
-        while not is_open_file(self.gate_path):
-            assert time.monotonic() < deadline, (self.folder / "gate.log").read_text()[-2000:]
+        while not is_open_file(self.gate_path(region)):
+            assert time.monotonic() < deadline, self._log(region).read_text()[-2000:]
             await asyncio.sleep(0.05)
 
 
@@ -99,6 +110,7 @@ class Link:
     port: int
     to: int
     whole: bool = True
+    """Carries what is connected anew."""
     _writers: set[asyncio.StreamWriter] = field(factory=set)
 
     @asynccontextmanager
@@ -157,11 +169,13 @@ class Writer:
             await asyncio.sleep(0.05)
 
 
-def both_at_once(home: Writer, away: Writer) -> list[int]:
-    """The sequences that home acknowledged after the other side had begun to. What it acknowledged before and was not
-    mirrored any more is its tail: on its disk, and salvaged by a failback."""
-    began = min(away.acknowledged.values())
-    return sorted(sequence for sequence, at in home.acknowledged.items() if at >= began)
+def both_at_once(left: Writer, taken_by: Writer, since: float = 0.0) -> list[int]:
+    """The sequences that whoever was left acknowledged after the other side had begun to, ``since`` the move began.
+
+    What it acknowledged before and was not mirrored any more is its tail: on its disk, and salvaged by a failback.
+    """
+    began = min(at for at in taken_by.acknowledged.values() if at >= since)
+    return sorted(sequence for sequence, at in left.acknowledged.items() if at >= began)
 
 
 def tail(home: Writer, away: Writer) -> list[int]:

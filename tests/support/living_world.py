@@ -65,7 +65,8 @@ class LivingWorld(FakeWorld):
     promised: dict[str, set[str]] = field(factory=dict)
     overlap: int = 0
     now: float = 1000.0
-    lease_until: float = 0.0
+    leases: dict[str, float] = field(factory=dict)
+    """Until when the region's keepers hold one, by region."""
     calls: int = 0
     number: int = 0
     ways_of: tuple[StreamFamily, ...] = ()
@@ -81,7 +82,7 @@ class LivingWorld(FakeWorld):
         self.terms, standby = leased(self.deployment), self.deployment.standby
         self.home = self.deployment.primary.region.name
         self.away = standby.region.name if standby else self.deployment.sites[-1].region.name
-        self.lease_until = self.now + self.terms.seconds if self.terms else 0.0
+        self.leases = {self.home: self.now + self.terms.seconds} if self.terms else {}
 
     # --- time
 
@@ -125,14 +126,22 @@ class LivingWorld(FakeWorld):
         self.check_laws()
 
     def _renew(self) -> None:
-        """The home region's keeper, through the other one."""
-        terms, home = self.terms, self.home
-        if terms is None or home in self.silent | self.dead or self.away in self.dead:
+        """The keepers: the home region's through the other one, whose own need nobody else."""
+        if self.terms is None or self.away in self.dead:
             return
+        for region in (self.home, self.away):
+            if region == self.home and region in self.silent | self.dead:
+                continue
+            self.leases[region] = self.monotonic() + self.terms.seconds if self.granted(region) else 0.0
+
+    def granted(self, region: str) -> bool:
         held = self.regions[self.away].get(WRITERS_STREAM)
-        said = [m for m in held.messages if m.subject == lease_subject(home)] if held else []
-        granted = not said or WriterRecord.of(said[-1].data).granted
-        self.lease_until = self.monotonic() + terms.seconds if granted else 0.0
+        said = [m for m in held.messages if m.subject == lease_subject(region)] if held else []
+        return WriterRecord.of(said[-1].data).granted if said else region == self.home
+
+    def holders(self) -> list[str]:
+        """Regions whose gates are open, or may be."""
+        return [region for region, until in self.leases.items() if self.monotonic() < until]
 
     def _put_back(self) -> None:
         for region in self.puts_back - self.dead:
@@ -144,13 +153,13 @@ class LivingWorld(FakeWorld):
 
     def takers(self, family: StreamFamily) -> list[str]:
         """Regions whose clients would be acknowledged a write now."""
-        home, terms = self.home, self.terms
+        holders = self.holders()
         regions = []
         for placement in (family.origin, *family.copies):
             region = placement.region
             stream = self.regions[region].get(placement.name)
             there = region not in self.dead or region in self.writing
-            held = terms is None or region != home or self.monotonic() < self.lease_until
+            held = self.terms is None or region in holders
             if stream and there and held and is_writable(stream.config, family):
                 regions.append(region)
         return regions
@@ -191,6 +200,10 @@ class LivingWorld(FakeWorld):
     # --- the laws
 
     def check_laws(self) -> None:
+        """Whatever streams look like, gates are open in one region alone, and one record says that they may be."""
+        assert len(self.holders()) <= 1, f"both regions hold the right to write: {self.leases}"
+        granted = [region for region in (self.home, self.away) if self.terms and self.granted(region)]
+        assert len(granted) <= 1, f"granted to both: {granted}"
         for family in self.ways_of:
             self._check_kept(family)
             takers = self.takers(family)
@@ -242,7 +255,7 @@ class LivingWorld(FakeWorld):
         copied.checked = {}
         copied.promised = {name: set(ids) for name, ids in self.promised.items()}
         copied.scaled, copied.seen, copied.record = dict(self.scaled), dict(self.seen), self.record
-        copied.carried_out, copied.lease_until = list(self.carried_out), self.lease_until
+        copied.carried_out, copied.leases = list(self.carried_out), dict(self.leases)
         return copied
 
 

@@ -53,8 +53,15 @@ class Pair:
 
     ``denied``: what the leaf link does not carry."""
 
-    def __init__(self, folder: Path, gate: str = "", denied: tuple[str, ...] = ("events.>", "e.>")) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        gate: str = "",
+        denied: tuple[str, ...] = ("events.>", "e.>"),
+        binary: Path = BINARY,
+    ) -> None:
         self.folder = folder
+        self.binary = binary
         self.denied = denied
         self.gate = gate
         self.ports = dict(zip((HOME, AWAY), (free_ports(3), free_ports(3)), strict=True))
@@ -66,12 +73,16 @@ class Pair:
     def place(self, region: str, login: str = "app") -> NatsPlace:
         return nats_place(self.url(region, login), ConnectOptions(timeout_s=2))
 
-    def start(self, region: str) -> None:
+    def write_config(self, region: str) -> Path:
         path = self.folder / f"{region}.conf"
         path.write_text(self._config(region))
+        return path
+
+    def start(self, region: str) -> None:
+        path = self.write_config(region)
         with (self.folder / f"{region}.log").open("ab") as log:
             self.processes[region] = subprocess.Popen(
-                [BINARY, "-c", path], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                [self.binary, "-c", path], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
         url = f"http://127.0.0.1:{self.ports[region][1]}/healthz"
         wait_until(lambda: _answers(url), (self.folder / f"{region}.log").read_text()[-2000:])

@@ -130,11 +130,16 @@ def test_each_place_has_a_login_of_its_own(tmp_path: Path, monkeypatch: pytest.M
         nats_places(operate, "nats", without_login)
 
 
+_PAGES = ("operate", "kube", "dns", "game-day")
+
+
 def test_what_the_page_shows_is_read(tmp_path: Path) -> None:
-    """Every block of docs/operate.md, as somebody would paste it; places that they leave out are there already."""
-    text = (Path(__file__).parents[2] / "docs" / "operate.md").read_text("utf-8")
-    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if block.startswith("operate:")]
-    assert len(blocks) >= 8
+    """Every block of these pages, as somebody would paste it; places that they leave out are there already."""
+    pages = [(Path(__file__).parents[2] / "docs" / f"{name}.md").read_text("utf-8") for name in _PAGES]
+    found = [re.findall(r"```yaml\n(operate:.*?)```", text, re.DOTALL) for text in pages]
+    assert all(found)
+    blocks = [block for several in found for block in several]
+    assert len(blocks) >= 9
     for block in blocks:
         bare = block.replace("\n  journal: {region: us-west-2}", "\n  journal: {}") if "places:" not in block else block
         bare = bare.replace("{service: kgents-gateway/kong}}", "{at: kong.example.com}}")

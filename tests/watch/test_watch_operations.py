@@ -10,6 +10,9 @@ import pytest
 from attrs import evolve, field, frozen
 from region_pair import AWAY, HOME, Pair, create, deployment_of, fill, make_world, stream_named, synchronised
 
+from secondsite.cli.watch_parts import switched_by_people
+from secondsite.discover.system_file.reading import load_system
+from secondsite.discover.system_file.writing import write_system
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
@@ -138,3 +141,29 @@ def test_nothing_is_begun_without_the_lease(machines: Machines, monkeypatch: pyt
         assert await machines.operations("second").last() is None
 
     asyncio.run(run())
+
+
+def test_people_who_switch_the_record_are_asked(kit: Kit, tmp_path: Path) -> None:
+    """As the file says, whatever the strategy could do by itself; what `init` assumed is nobody's word."""
+    deployment = deployment_of(kit, "warm-standby/leafnode-mirror", stream_named("A"))
+    procedure = failover(deployment, kit, Fault.REGION)
+
+    def by_person(text: str) -> bool:
+        system = evolve(kit.system, traffic=evolve(kit.system.traffic, automatic=True), marks={})
+        file = tmp_path / "secondsite.yaml"
+        lines = [
+            f"traffic:\n  {text}" if one.startswith("traffic:") else one for one in write_system(system).split("\n")
+        ]
+        file.write_text("\n".join(lines))
+        declared = switched_by_people(load_system(file))
+        made: dict[Fault, Procedure] = {Fault.REGION: procedure}
+        operations = Operations(deployment, made, _no_world, tmp_path, print, print, declared=declared)
+        return operations.by_person(Fault.REGION)
+
+    assert not by_person("automatic: true")
+    assert not by_person("automatic: false  # assumed: no manifest says so")
+    assert by_person("automatic: false")
+
+
+def _no_world(_procedure: Procedure, _decision: Decision) -> LiveWorld:
+    raise AssertionError

@@ -190,26 +190,32 @@ class StreamCut:
 
     async def archive(self, reads: Segments) -> AsyncIterator[bytes]:
         """What STREAM.RESTORE of 2.15 takes. Raises DamagedArchiveError."""
-        yield _S2_HEAD + blocks(MAGIC + self._head())
-        async with aclosing(_prepared(self._framed(reads), _PIECES_AHEAD)) as pieces:  # type: ignore[type-var] # an async generator
+        yield _S2_HEAD
+        async for piece in self.entries(reads, blocks):
+            yield piece
+
+    async def entries(self, reads: Segments, frame: Callable[[bytes], bytes] = bytes) -> AsyncIterator[bytes]:
+        """The same without its compression, or with each piece in a ``frame``. Raises DamagedArchiveError."""
+        yield frame(MAGIC + self._head())
+        async with aclosing(_prepared(self._framed(reads, frame), _PIECES_AHEAD)) as pieces:  # type: ignore[type-var] # an async generator
             async for piece in pieces:
                 yield piece
-        yield blocks(_END)
+        yield frame(_END)
 
-    async def _framed(self, reads: Segments) -> AsyncIterator[bytes]:
+    async def _framed(self, reads: Segments, frame: Callable[[bytes], bytes]) -> AsyncIterator[bytes]:
         """A segment that is wanted whole goes through piece by piece, and nobody looks at its entries."""
         wanted = [part for part in self.segments if part.last_seq >= self.first and part.first_seq <= self.last]
         async with aclosing(reads.stored(wanted)) as stored:  # type: ignore[type-var] # an async generator
             async for segment, data in stored:
                 if self._whole(segment):
-                    async for piece in reads.pieces(segment, data, blocks):
+                    async for piece in reads.pieces(segment, data, frame):
                         yield piece
                     continue
                 with as_damage(reads.store.url(segment.key)):
-                    yield await asyncio.to_thread(self._part, segment, data, reads.keys)
+                    yield frame(await asyncio.to_thread(self._part, segment, data, reads.keys))
 
     def _part(self, segment: ArchiveSegment, data: bytes, keys: Keys) -> bytes:
-        return blocks(self.kept(segment, unseal(data, segment.codecs, keys)))
+        return self.kept(segment, unseal(data, segment.codecs, keys))
 
     def _head(self) -> bytes:
         out = [entry(b"state.json", self.last_ns, 0, b"", json.dumps(self.state).encode())]

@@ -191,6 +191,16 @@ class MomentReader(Reader):
         except DamagedArchiveError as error:
             raise _broken(error) from None
 
+    def entries(self, stored: StoredObject) -> AsyncIterator[bytes]:
+        return self._entries(self.cuts[stored.key])
+
+    async def _entries(self, cut: StreamCut) -> AsyncIterator[bytes]:
+        try:
+            async for piece in cut.entries(Segments(self.store, self.keys)):
+                yield piece
+        except DamagedArchiveError as error:
+            raise _broken(error) from None
+
     async def document(self, stream: StreamBackup, file: str) -> Any:
         cut = self.cuts[stream.name]
         if file == "consumers.json":

@@ -71,25 +71,30 @@ def nats_consumers_not_carried(audited: Audited) -> Iterator[Finding]:
 @rule(
     id="nats-interest-promotion",
     severity=Severity.FATAL,
-    title="An interest stream promoted before its consumers exist",
-    why="Interest retention without consumers means that nobody wants the messages: all of them are deleted.",
-    source=MEASURED,
-    remedy="Create the consumers on the mirror first, then promote.",
+    title="An interest stream without its consumers beside the copy",
+    why="Interest retention without consumers means that nobody wants the messages. A mirror by interest keeps none of "
+    "them while its consumers are elsewhere, and a copy that becomes one without consumers deletes all that it has.",
+    source="nats-server 2.12.8, 2.14.6 and 2.15.1, measured 2026-11: 0 of 20 messages on a mirror by interest; of a "
+    "mirror by limits every message that a consumer still wanted, with its consumers made before it is one of interest",
+    remedy="Mirror it with `retention: limits`, declare its durable consumers in secondsite.yaml, and restore them "
+    "before the copy is kept by interest again, as `secondsite failover` does.",
 )
 def nats_interest_promotion(audited: Audited) -> Iterator[Finding]:
     for mirror in audited.remote_mirrors:
-        origin = mirror.origin
-        if (
-            origin
-            and origin.retention is Retention.INTEREST
-            and not mirror.stream.consumers
-            and not _restored(audited, mirror, before=Verb.PROMOTE_STREAMS)
-        ):
-            yield Finding(
-                f"{mirror.path}.consumers",
-                f"{mirror.stream.name} has no consumer yet when it is promoted to interest retention",
-                audited.endangered(NATS, LOSES_REGION),
-            )
+        if mirror.origin and (why := _why_uninterested(audited, mirror, mirror.origin)):
+            endangered = audited.endangered(NATS, LOSES_REGION)
+            yield Finding(f"{mirror.path}.consumers", f"{mirror.stream.name} {why}", endangered)
+
+
+def _why_uninterested(audited: Audited, mirror: Replica, origin: Stream) -> str:
+    """Consumers that wait on the mirror already, or stand before it is promoted, are all that it needs."""
+    if origin.retention is not Retention.INTEREST or mirror.stream.consumers:
+        return ""
+    if mirror.stream.retention is Retention.INTEREST:
+        return f"has interest retention in {mirror.cluster.name} and no consumer there: it holds no message"
+    if not (_durable(origin) or _restored(audited, mirror, before=Verb.PROMOTE_STREAMS)):
+        return "has no known durable consumer: once promoted it keeps limits retention, or all of it is deleted"
+    return ""
 
 
 @rule(

@@ -211,10 +211,13 @@ def _preloaded(cluster: NatsCluster) -> bool:
     id="nats-operator-no-gate",
     severity=Severity.HIGH,
     title="No write gate in operator mode",
-    why="A server's configuration cannot deny what the JWT of a user allows: a region that comes back by itself takes "
-    "writes until somebody fences it.",
-    source="NATS documentation, JWT authentication: permissions are the user's; the gate is an include of a permission",
-    remedy="Keep the region's servers down until it is fenced, or give the application logins in the configuration.",
+    why="A server's configuration cannot deny what the JWT of a user allows, and `secondsite gate` writes no JWT: a "
+    "region that comes back by itself takes writes until somebody fences it.",
+    source="NATS documentation, JWT authentication: permissions are the user's; nats-server 2.10.26, 2.12.8, 2.15.1, "
+    "measured 2026-11: a preloaded account JWT that revokes the writers shuts them out from the start, and a reload "
+    "with another one lets them in",
+    remedy="Start the region's servers with an account JWT preloaded that revokes the writers' users (docs/render.md), "
+    "or keep them down until it is fenced.",
 )
 def nats_operator_no_gate(audited: Audited) -> Iterator[Finding]:
     homes = {mirror.home.name: mirror.home for mirror in audited.remote_mirrors if mirror.home}

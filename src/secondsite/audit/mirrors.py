@@ -116,6 +116,25 @@ def _stalls(copy: Replica, origin: Stream, *, identified: bool) -> str:
 
 
 @rule(
+    id="nats-mirror-keeps-done",
+    severity=Severity.HIGH,
+    title="A limit that counts what was done already",
+    why="A copy of a work queue or an interest stream keeps what consumers acknowledged, and so does the origin itself "
+    "until its mirror acknowledges, some seconds later (2.14 and newer). All of it counts for the limit: a message "
+    "that still waits is dropped, or, with `discard: new`, the next one is refused.",
+    source="nats-server 2.12.8, 2.14.6 and 2.15.1, measured 2026-11: limit 40, 60 jobs in 2 s, the one not done was "
+    "dropped from origin and mirror; on 2.12.8 from the mirror alone",
+    remedy="Limit the stream by `max_age`, or set the limit far above what is written while a message may wait.",
+)
+@_each_mirror
+def nats_mirror_keeps_done(mirror: Replica, origin: Stream) -> str:
+    limit = _size_limit(mirror.stream) or _size_limit(origin)
+    if origin.retention is Retention.LIMITS or not limit:
+        return ""
+    return f"{origin.name} ({origin.retention} retention) and its mirror count what was done for their limit of {limit}"
+
+
+@rule(
     id="nats-mirror-fills-origin",
     severity=Severity.MEDIUM,
     title="A dead standby can fill the primary",

@@ -49,13 +49,16 @@ class MessageRun:
 
 
 class ArchiveReader:
-    """Feed it the archive as stored by the server; it yields messages, and keeps ``state`` and ``consumers``."""
+    """Feed it the archive as stored by the server; it yields messages, and keeps ``state`` and ``consumers``.
 
-    def __init__(self) -> None:
+    ``framed``: as S2; otherwise its bytes as they are.
+    """
+
+    def __init__(self, *, framed: bool = True) -> None:
         self.state: dict[str, Any] = {}
         self.consumers: list[dict[str, Any]] = []
         self.ended = False
-        self._blocks = S2Decoder()
+        self._blocks: S2Decoder | _Unframed = S2Decoder() if framed else _Unframed()
         self._rest = b""
         self._begun = False
         self._last = 0
@@ -135,6 +138,15 @@ class ArchiveReader:
             self.ended = True
         else:
             raise ArchiveError(f"an entry of unknown kind {name!r}")
+
+
+class _Unframed:
+    """In the place of a decoder, where nothing is to be decoded."""
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        yield piece
+
+    def close(self) -> None: ...
 
 
 class _Numbers(dict[bytes, int]):

@@ -52,7 +52,7 @@ def _work(request: dict[str, Any], pieces: Iterable[bytes]) -> dict[str, Any]:
     if tar and tar["gone"] is None:
         return {"gone": runs(tombstones(pieces))}
     width, upto = int(request["width"]), None if request["upto"] is None else int(request["upto"])
-    reader = ArchiveReader()
+    reader = ArchiveReader(framed=request.get("framed", True))
     positions: dict[Position, int] = {}
     once: list[ScheduledOnce] = []
     if tar or request["sources"] or request.get("schedules") or request["only"] is not None:

@@ -16,6 +16,7 @@ from secondsite.backup import digest_worker
 from secondsite.backup.digest import Digest
 from secondsite.backup.scheduled import ScheduledOnce
 from secondsite.backup.sourcing import Position
+from secondsite.objects.bridge import Bridge, Pieces
 
 SMALL_BYTES = 1024**2
 Source = Callable[[], AsyncIterator[bytes]]
@@ -42,12 +43,16 @@ class Digested:
 
 @frozen
 class Archived:
-    """An archive that can be read again. ``tar_first``: of servers before 2.15, and its stream's first sequence."""
+    """An archive that can be read again. ``tar_first``: of servers before 2.15, and its stream's first sequence.
+
+    ``framed``: compressed as a server does it; what is not needs no process of its own.
+    """
 
     source: Source
     tar_first: int | None = None
     sources: bool = False
     schedules: bool = False
+    framed: bool = True
 
     async def digest(self, width: int, upto: int | None = None) -> Digested:
         """Raises DigestError, or what the source raises."""
@@ -73,6 +78,8 @@ class Archived:
 
     async def _read(self, request: dict[str, Any]) -> dict[str, Any]:
         """A small archive in a thread, as a process would take longer to start; a larger one in a process."""
+        if not self.framed:
+            return await self._in_a_thread({**request, "framed": False})
         held: list[bytes] = []
         async with aclosing(self.source()) as pieces:  # type: ignore[type-var] # an async generator
             async for piece in pieces:
@@ -80,6 +87,18 @@ class Archived:
                 if sum(map(len, held)) > SMALL_BYTES:
                     return await self._in_a_process(request, held, pieces)
         return _checked(await asyncio.to_thread(digest_worker.answer, request, held))
+
+    async def _in_a_thread(self, request: dict[str, Any]) -> dict[str, Any]:
+        bridge = Bridge()
+        async with aclosing(self.source()) as source:  # type: ignore[type-var] # an async generator
+            pieces = Pieces(bridge, source)
+            try:
+                answer = await asyncio.to_thread(digest_worker.answer, request, pieces)
+            finally:
+                await bridge.close()
+        if pieces.error:
+            raise pieces.error
+        return _checked(answer)
 
     async def _in_a_process(
         self, request: dict[str, Any], held: list[bytes], pieces: AsyncIterator[bytes]

@@ -60,6 +60,10 @@ class Reader:
             await self.diagnose(stored)
             raise self._broken(stored, "corrupted", "it changed while it was read") from None
 
+    def entries(self, stored: StoredObject) -> AsyncIterator[bytes] | None:
+        """What a stream holds without the server's compression; None where only `plain` has it."""
+        return None
+
     async def document(self, stream: StreamBackup, file: str) -> Any:
         """``backup.json`` or ``consumers.json``."""
         stored = stream.document(file)

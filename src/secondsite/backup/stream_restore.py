@@ -15,7 +15,7 @@ from secondsite.backup.archive import NATSARC_FILE, ArchiveError
 from secondsite.backup.consumer_edit import ConsumerEdit, edited
 from secondsite.backup.digest import width_for
 from secondsite.backup.digesting import Archived, Digested, DigestError
-from secondsite.backup.manifest import StreamBackup
+from secondsite.backup.manifest import StoredObject, StreamBackup
 from secondsite.backup.objects import Reader
 from secondsite.backup.progress import Progress
 from secondsite.backup.proof import RestoreProof, digest_stream, equal, explain
@@ -98,9 +98,17 @@ class StreamOutcome:
 
 
 def _archived(reader: Reader, work: Work) -> Archived:
-    read = partial(reader.plain, work.stream.archive, work.stream.codecs)
     noted = {"sources": bool(work.final.get("sources")), "schedules": bool(work.final.get("allow_msg_schedules"))}
-    return Archived(read, work.stream.first_seq if work.old else None, **noted)
+    stored, first = work.stream.archive, work.stream.first_seq if work.old else None
+    if reader.entries(stored) is not None:
+        return Archived(partial(_entries, reader, stored), first, **noted, framed=False)
+    return Archived(partial(reader.plain, stored, work.stream.codecs), first, **noted)
+
+
+def _entries(reader: Reader, stored: StoredObject) -> AsyncIterator[bytes]:
+    entries = reader.entries(stored)
+    assert entries is not None  # noqa: S101 # it was asked for
+    return entries
 
 
 async def digest_backup(reader: Reader, work: Work) -> Digested:

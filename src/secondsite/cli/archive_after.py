@@ -13,9 +13,10 @@ from cyclopts import Parameter
 from secondsite.cli.archives import open_chain
 from secondsite.cli.stores import ANY_SIGNER, Endpoint, Flag, TrustOptions, open_store, option, print_json, read_keys
 from secondsite.model.errors import EXIT_HOLDS, InputError
+from secondsite.model.wording import counted
 
 if TYPE_CHECKING:
-    from secondsite.archive.after import Judged
+    from secondsite.archive.after import Dependence, Judged, WrongWrites
 
 
 def after_(
@@ -33,7 +34,8 @@ def after_(
     """List the good messages after a moment of an archive that do not depend on the wrong ones.
 
     Independent are good messages on a subject that nothing wrong was written to before. Those on a subject that was are
-    counted and not listed; with --json every message is printed, a line each.
+    counted and not listed; with --json every message is printed, a line each. Where no bad messages are named, every
+    later one is listed.
 
     Parameters
     ----------
@@ -51,9 +53,6 @@ def after_(
     stream, _, number = last_good.rpartition("=")
     if not stream or not number.isdigit():
         raise InputError.at("STREAM=N", f"{last_good!r} is not STREAM=N", "such as ORDERS=1042")
-    if not (wrong_subject or wrong_id):
-        remedy = "name them with --wrong-subject 'orders.eu.*' or --wrong-id 'release-7-*'"
-        raise InputError.at("--wrong-subject, --wrong-id", "no bad messages are named", remedy)
     store, keys = open_store(from_, endpoint, "--from"), read_keys((), identity)
     wrong, counts = WrongWrites(wrong_subject, wrong_id), Counter[Dependence]()
 
@@ -69,13 +68,17 @@ def after_(
 
     asyncio.run(work())
     if not json:
-        print(
-            f"{sum(counts.values())} messages after {last_good}: {counts[Dependence.WRONG]} wrong, "
-            f"{counts[Dependence.TOUCHED]} on subjects that were written wrongly before them, "
-            f"{counts[Dependence.INDEPENDENT]} independent of both",
-            flush=True,
-        )
+        print(f"{counted(counts.total(), 'messages')} after {last_good}{_standings(counts, wrong)}", flush=True)
     return EXIT_HOLDS
+
+
+def _standings(counts: Counter[Dependence], wrong: WrongWrites) -> str:
+    from secondsite.archive.after import Dependence
+
+    if not (wrong.subjects or wrong.ids):
+        return ""
+    touched = f"{counts[Dependence.TOUCHED]} on subjects that were written wrongly before them"
+    return f": {counts[Dependence.WRONG]} wrong, {touched}, {counts[Dependence.INDEPENDENT]} independent of both"
 
 
 def _line(each: Judged) -> str:

@@ -52,6 +52,9 @@ def drill(
     ] = (DEFAULT_STRATEGY,),
     runs: Annotated[PositiveInt, Parameter(help="Number of runs; 22 that all hold prove a contract at 90 %.")] = 1,
     jobs: Annotated[PositiveInt | None, Parameter(help="Runs at the same time; two per core by default.")] = None,
+    workers: Annotated[
+        str, Parameter(help="Spread the runs over a Dask cluster: dask://localhost:PORT, or tls://HOST:PORT.")
+    ] = "",
     all_: Annotated[
         bool, Parameter(name="--all", negative="", help="Run every drill with every strategy that the lab can run.")
     ] = False,
@@ -98,6 +101,8 @@ def drill(
     pairs = MATRIX if all_ else [(find_drill(fault).id, text) for text in strategy]
     pairs = [(name, each) for name, text in pairs for each in world.versions(text)]
     planned = [(name, world.reaching(name, setup(text), runs)) for name, text in pairs]
+    if workers:
+        return _finish(_run_there(workers, planned, runs, file, root), root, sign, json_)
     planned = [_with_old_writes(name, each) for name, each in planned]
     if sign is not None:
         read_signing_key(sign)  # before anything runs
@@ -235,6 +240,32 @@ def _run_beside(planned: list[tuple[str, Setup]], runs: int, root: Path, jobs: i
                 RunSeries(size, record, board.begin, partial(ended, place * runs)).run(orders)
             finally:
                 record.close()
+    return results
+
+
+def _run_there(workers: str, planned: list[tuple[str, Setup]], runs: int, file: Path, root: Path) -> list[RunResult]:
+    """What does not fit is left out before anything is sent."""
+    from secondsite.cli.drill_workers import run_on_workers
+    from secondsite.drill.evidence.folder import read_evidence
+    from secondsite.drill.registry import find_drill
+    from secondsite.publish.terminal.drill import held, outcome
+
+    planned = [each for each in planned if not find_drill(each[0]).fits(each[1].deployment)]
+    results: list[RunResult] = []
+    board = _board([_title(*each, number) for each in planned for number in range(1, runs + 1)], beside=True)
+
+    def ended(place: int, result: RunResult | str) -> None:
+        if isinstance(result, str):
+            board.end("died", result, place)
+        else:
+            results.append(result)
+            machine = read_evidence(result.evidence).manifest.host.get("worker", "")
+            board.end(held(result.verdict), f"{outcome(result)}; on {machine}", place)
+
+    with board.shown():
+        for _ in range(len(planned) * runs):
+            board.begin()("sent to the cluster")
+        run_on_workers(workers, planned, runs, file, root, _series, ended)
     return results
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from secondsite.drill.play.setup import Setup
     from secondsite.drill.run import RunResult
     from secondsite.kube.cluster import ClusterPlace
-    from secondsite.kube.faults import FaultRecord
+    from secondsite.kube.faults import ChaosResource, FaultRecord
     from secondsite.model.deployment import Deployment
     from secondsite.model.operate import Operate
     from secondsite.model.system import System
@@ -46,9 +46,12 @@ class GameDayOptions:
     ] = "lab"
     approve: Annotated[str, option("--on staging: the hash that the same command prints without it.")] = ""
     fault_by: Annotated[
-        Literal["scale-to-zero", "network-policy", "command"],
+        Literal["scale-to-zero", "network-policy", "resource", "command"],
         option("--on staging: how the region is taken away."),
     ] = "scale-to-zero"
+    resource: Annotated[
+        Path | None, option("--fault-by resource: a YAML file of Chaos Mesh or LitmusChaos resources.")
+    ] = None
     away: Annotated[str, option("--fault-by command: takes the region away.")] = ""
     back: Annotated[
         str, option("--fault-by command: gives it back; runs after --lasts even when this process is dead.")
@@ -149,8 +152,28 @@ async def _fault(setup: Setup, options: GameDayOptions, place: ClusterPlace | No
         target = await look(cluster, spaces, cordon=options.cordon)
     kind = FaultKind(options.fault_by)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{number}"
-    record = planned(target, name, region, kind, options.lasts_s)
+    record = planned(target, name, region, kind, options.lasts_s, _resources(options, spaces))
     return ClusterFault(place, record), record, target, uid, await guarded(place, spaces[0])
+
+
+def _resources(options: GameDayOptions, spaces: tuple[str, ...]) -> tuple[ChaosResource, ...]:
+    import yaml
+
+    from secondsite.kube.faults import chaos_resource
+
+    if options.fault_by != "resource":
+        return ()
+    if options.resource is None:
+        raise InputError.at("--fault-by resource", "no resource is given", "name a file with --resource")
+    try:
+        contents = [one for one in yaml.safe_load_all(options.resource.read_text("utf-8")) if one]
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise InputError.at(
+            str(options.resource), f"cannot be read: {type(error).__name__}", "name a YAML file"
+        ) from None
+    if not contents or not all(isinstance(one, dict) for one in contents):
+        raise InputError.at(str(options.resource), "holds no resource", "write one as Chaos Mesh or LitmusChaos has it")
+    return tuple(chaos_resource(one, spaces, str(options.resource)) for one in contents)
 
 
 def namespaces_of(system: System) -> tuple[str, ...]:
@@ -265,6 +288,8 @@ def show(day: GameDayPlan, say: Callable[[str], None]) -> None:
         say(f"{facts.region} is taken away by a command, and given back by another one")
     else:
         say(f"{facts.region}, cluster {facts.uid}: {day.record.kind} of {', '.join(day.record.namespaces)}")
+        for resource in day.record.resources:
+            say(f"  {resource.kind} {resource.namespace}/{resource.name} ({resource.api_version})")
         for one in day.record.workloads:
             say(f"  {one.kind} {one.namespace}/{one.name}: {one.replicas} replicas to 0")
         if day.record.nodes:

@@ -131,6 +131,7 @@ def _operations(
     procedures: Mapping[Fault, Procedure],
     say: Callable[[str], None],
 ) -> Operations:
+    from secondsite.discover.system_file.reading import load_system
     from secondsite.operate.world import Decision
     from secondsite.publish.terminal.operation import progress_line
     from secondsite.watch.operations import Operations
@@ -160,7 +161,16 @@ def _operations(
         frozenset(what.allow),
         where.patience,
         failback=failback,
+        declared=switched_by_people(load_system(what.file)),
     )
+
+
+def switched_by_people(system: System) -> bool:
+    """Whether somebody wrote `traffic: automatic: false`; what `init` assumed does not count."""
+    from secondsite.model.mark import Knowledge
+
+    mark = system.marks.get("traffic.automatic")
+    return mark is not None and mark.origin is Knowledge.WRITTEN and not system.traffic.automatic
 
 
 def _names(procedure: Procedure) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Spreading an evaluation over a Dask cluster: the same numbers as here, sooner.
+"""Spreading an evaluation, or the runs of drills, over a Dask cluster: the same numbers as here, sooner.
 
 A cluster is used only when it answers in bounded time and every worker has this version of secondsite and of
 numpy, since figures that depend on which worker drew them would be worth nothing.
@@ -39,11 +39,11 @@ S = TypeVar("S")
 
 
 @contextmanager
-def distributed_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[ParallelMap]:
+def cluster_at(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Client]:
     """``dask://`` is a scheduler on this machine, ``tls://`` one anywhere. MachineError where it cannot be used."""
     contact = _contact(address)
     try:
-        from distributed import Client, KilledWorker
+        from distributed import Client
     except ImportError as error:
         raise MachineError.at(
             "--workers", "dask is not installed here", "run: pip install 'secondsite[dask]', or omit --workers"
@@ -53,9 +53,17 @@ def distributed_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Par
             contact, timeout=timeout_s, set_as_default=False, security=_security(address)
         )
     except (OSError, ValueError) as error:
-        raise _unusable(address, f"no scheduler answered within {timeout_s:g} s ({error})") from error
+        raise unusable(address, f"no scheduler answered within {timeout_s:g} s ({error})") from error
     with client:
         _check(client, address, timeout_s)
+        yield client
+
+
+@contextmanager
+def distributed_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[ParallelMap]:
+    """Tasks of an evaluation, spread. MachineError where the cluster cannot be used."""
+    with cluster_at(address, timeout_s) as client:
+        from distributed import KilledWorker
 
         sent: dict[int, tuple[object, Future[Any]]] = {}
 
@@ -68,7 +76,7 @@ def distributed_over(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Par
                 for future in futures:
                     yield future.result()
             except (KilledWorker, CancelledError, OSError) as error:
-                raise _unusable(address, f"connection to the cluster lost ({error})") from error
+                raise unusable(address, f"connection to the cluster lost ({error})") from error
 
         yield parallel_map
 
@@ -111,7 +119,7 @@ def _check(client: Client, address: str, timeout_s: float) -> None:
     try:
         client.wait_for_workers(1, timeout=timeout_s)
     except TimeoutError as error:
-        raise _unusable(address, f"the scheduler had no worker within {timeout_s:g} s") from error
+        raise unusable(address, f"the scheduler had no worker within {timeout_s:g} s") from error
     here = tuple(version(package) for package in _SAME)
     for worker in client.scheduler_info(n_workers=-1)["workers"]:
         there = _versions(client, worker, address, timeout_s)
@@ -119,7 +127,7 @@ def _check(client: Client, address: str, timeout_s: float) -> None:
             shown = (
                 " ".join(f"{n} {v or 'missing'}" for n, v in zip(_SAME, kind, strict=True)) for kind in (there, here)
             )
-            raise _unusable(address, "worker {} has {}, here is {}".format(worker, *shown))
+            raise unusable(address, "worker {} has {}, here is {}".format(worker, *shown))
 
 
 def _versions(client: Client, worker: str, address: str, timeout_s: float) -> tuple[str, ...]:
@@ -129,7 +137,7 @@ def _versions(client: Client, worker: str, address: str, timeout_s: float) -> tu
     except ModuleNotFoundError:
         return ("",) * len(_SAME)
     except TimeoutError as error:
-        raise _unusable(address, f"worker {worker} does not answer within {timeout_s:g} s") from error
+        raise unusable(address, f"worker {worker} does not answer within {timeout_s:g} s") from error
     return versions
 
 
@@ -145,7 +153,7 @@ def _version(package: str) -> str:
         return ""
 
 
-def _unusable(address: str, what: str) -> SecondsiteError:
+def unusable(address: str, what: str) -> SecondsiteError:
     return MachineError.at(
         f"--workers {address}", what, "start it with the same environment as here, or omit --workers"
     )

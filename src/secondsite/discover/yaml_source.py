@@ -8,7 +8,9 @@ applied.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -117,12 +119,29 @@ def load_documents(
     return _composed(composer, lambda: YAML(typ="safe", pure=True).parse(text), text)
 
 
+_VARIABLE = re.compile(r"\$\{([^{}\n]*)\}")
+_OPENED, _CLOSED = "\ue000", "\ue001"
+"""Braces of ``${NAME}`` while a parser reads: within a flow collection, ``{size: ${SIZE}}``, they are YAML's own until
+`envsubst` replaced them."""
+
+
 def load_manifests(text: str, file: str, *, first_line: int = 1, columns: bool = True) -> list[Node]:
     """All documents as kubectl and Helm read them, ten times as fast. ``columns``: the text is a part of the file, not
     embedded in it. Raises `InputError`.
     """
-    composer = _Composer(file, first_line, columns, yaml_scalars.kubectl, text)
-    return _composed(composer, lambda: _fast_events(text), text)
+
+    def read(text: str) -> list[Node]:
+        composer = _Composer(file, first_line, columns, yaml_scalars.kubectl, text)
+        return _composed(composer, lambda: _fast_events(text), text)
+
+    try:
+        return read(text)
+    except InputError:
+        if not _VARIABLE.search(text):
+            raise
+        with suppress(InputError):
+            return read(_VARIABLE.sub(rf"${_OPENED}\1{_CLOSED}", text))
+        raise
 
 
 def _fast_events(text: str) -> Iterator[Any]:
@@ -243,10 +262,11 @@ class _Composer:
     def _scalar(self, event: Any) -> ScalarNode:
         tag = str(event.tag) if event.tag is not None else ""
         plain = not event.style and not tag
-        value = self.resolve(event.value) if plain or tag in _SCHEMA_TAGS else event.value
+        text = event.value.replace(_OPENED, "{").replace(_CLOSED, "}")
+        value = self.resolve(text) if plain or tag in _SCHEMA_TAGS else text
         if event.style in ("|", ">"):
-            return ScalarNode(value, event.value, self._place(event), block=True, indent=self._indent(event))
-        return ScalarNode(value, event.value, self._place(event))
+            return ScalarNode(value, text, self._place(event), block=True, indent=self._indent(event))
+        return ScalarNode(value, text, self._place(event))
 
     def _indent(self, event: Any) -> int:
         """How far the lines of a block stand in, by the first one with something on it."""

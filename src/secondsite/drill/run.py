@@ -73,11 +73,12 @@ _FULL_BYTES = 1 << 20
 
 @frozen
 class RunOf:
-    """Which run of which campaign; none where nobody keeps a record."""
+    """Which run of which campaign; none where nobody keeps a record. ``machine``: the name of the worker it runs on."""
 
     number: int = 1
     id: str = ""
     campaign: str = ""
+    machine: str = ""
 
 
 @frozen
@@ -264,7 +265,12 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         steps=steps_of(procedure),
         milestones=procedure.milestones,
         versions=versions,
-        host={**host_facts(), **lab.fleet.digests(), **lab.stores.digests()},
+        host={
+            **host_facts(),
+            **lab.fleet.digests(),
+            **lab.stores.digests(),
+            **({"worker": of.machine} if of.machine else {}),
+        },
         control=control,
         unrehearsed=unrehearsed(procedure, (Verb.PROMOTE_STORES,) if ran else ()) if drill.moves else {},
         id=of.id or uuid.uuid4().hex,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from attrs import define, evolve, field, frozen
 
@@ -10,7 +10,7 @@ from secondsite.catalogue.bundle import Catalogue
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.buffer import Buffer
 from secondsite.evaluate.capacity import overloaded
-from secondsite.evaluate.complexity import complexity
+from secondsite.evaluate.complexity import Complexity, complexity
 from secondsite.evaluate.cost import machines_usd, monthly_cost, total_cost
 from secondsite.evaluate.derive import count, product, total
 from secondsite.evaluate.draws import Draws, mean
@@ -36,7 +36,7 @@ from secondsite.model.procedure import Procedure, Step
 from secondsite.model.stated import load_of, stated
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
-from secondsite.strategies.compose import failback, lay_out, procedures
+from secondsite.strategies.compose import failback, lay_out, procedures, way_back_by_hand
 from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import retention_s
 from secondsite.strategies.write_gate import gated_subjects
@@ -111,7 +111,7 @@ class Assessor:
         audited = self.auditor(deployment.system, deployment, (*own, back) if back else own)
         hazards = tuple(self._hazards.setdefault(hazard, hazard) for hazard in audited)
         outcomes = tuple(self._outcome(planned, contract) for contract in self._contracts())
-        effort = complexity(deployment, (*own, back) if back else own, hazards, self.catalogue.figures)
+        effort = self._complexity(deployment, own, back, hazards)
         bills = {provider: self._bill(deployment, provider, effort.hours_per_month) for provider in PROVIDERS}
         monthly = {provider: total_cost(items) for provider, items in bills.items()}
         parts = outages(planned.procedures, len(deployment.serving), self.model, self.draws)
@@ -137,6 +137,15 @@ class Assessor:
             away_usd=self._away(deployment),
             away_hours=hours_away(self.model),
         )
+
+    def _complexity(
+        self, deployment: Deployment, own: tuple[Procedure, ...], back: Procedure | None, hazards: Iterable[Hazard]
+    ) -> Complexity:
+        """A way back that is blocked is no step less to do: it is all a person's."""
+        blocked = back is not None and any(step.blocked for step in back.steps)
+        home = way_back_by_hand(deployment, Kit.of(self.system, self.catalogue)) if blocked else back
+        procedures = (*own, home) if home else own
+        return complexity(deployment, procedures, hazards, self.catalogue.figures, way_back=not blocked)
 
     def _away(self, deployment: Deployment) -> Mapping[str, Estimate]:
         """At the home provider's prices; elsewhere nobody would compare it."""

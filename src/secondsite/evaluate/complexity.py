@@ -16,7 +16,8 @@ from secondsite.model.procedure import Procedure, Step
 
 @frozen
 class Complexity:
-    """``component_regions`` counts each component once for each region it is kept in, asleep or not."""
+    """``component_regions`` counts each component once for each region it is kept in, asleep or not. Without a
+    ``way_back`` no link leads home, and all that a failback does counts among ``manual_steps``."""
 
     components: int
     component_regions: int
@@ -25,10 +26,20 @@ class Complexity:
     irreversible_steps: int
     open_hazards: int
     hours_per_month: Estimate
+    way_back: bool = True
+
+    @property
+    def by_hand_text(self) -> str:
+        return str(self.manual_steps) + ("" if self.way_back else ", no way back")
 
 
 def complexity(
-    deployment: Deployment, procedures: Iterable[Procedure], hazards: Iterable[Hazard], figures: Figures
+    deployment: Deployment,
+    procedures: Iterable[Procedure],
+    hazards: Iterable[Hazard],
+    figures: Figures,
+    *,
+    way_back: bool = True,
 ) -> Complexity:
     """A step that several procedures share is one step to know; waived hazards are not open."""
     steps = {step.id: step for procedure in procedures for step in procedure.steps}.values()
@@ -43,6 +54,7 @@ def complexity(
         irreversible_steps=sum(not step.reversible for step in steps),
         open_hazards=sum(not hazard.waived for hazard in hazards),
         hours_per_month=upkeep_hours(len(placed), links, manual, figures),
+        way_back=way_back,
     )
 
 

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from attrs import asdict, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 from secondsite.kube.cluster import Cluster, ClusterConflictError, Right, together
 from secondsite.kube.workload import WorkloadState, workload_of
-from secondsite.model.errors import MachineError
+from secondsite.model.errors import InputError, MachineError
 
 ALLOWED_LABEL, ALLOWED = "secondsite.io/game-day", "allowed"
 RECORD, GUARD = "secondsite-fault", "secondsite-fault-guard"
@@ -25,10 +25,11 @@ _TRIES = 8
 
 
 class FaultKind(StrEnum):
-    """``network-policy`` needs a network plugin that enforces it."""
+    """``network-policy`` needs a network plugin that enforces it, ``resource`` a Chaos Mesh or LitmusChaos."""
 
     SCALE_TO_ZERO = "scale-to-zero"
     NETWORK_POLICY = "network-policy"
+    RESOURCE = "resource"
 
 
 @frozen
@@ -42,6 +43,22 @@ class ScaledWorkload:
 
 
 @frozen
+class ChaosResource:
+    """An object that is a fault while it is there. ``content`` is all of it, empty in what is read from a record."""
+
+    api_version: str
+    kind: str
+    plural: str
+    namespace: str
+    name: str
+    content: Mapping[str, Any] = field(factory=dict, repr=False)
+
+    @property
+    def group(self) -> str:
+        return self.api_version.partition("/")[0]
+
+
+@frozen
 class FaultRecord:
     """``lasts_s`` after it was written it is undone by itself. ``nodes`` are those that we cordoned."""
 
@@ -52,9 +69,12 @@ class FaultRecord:
     namespaces: tuple[str, ...]
     workloads: tuple[ScaledWorkload, ...] = ()
     nodes: tuple[str, ...] = ()
+    resources: tuple[ChaosResource, ...] = ()
 
     def text(self) -> str:
-        return json.dumps(asdict(self), sort_keys=True)
+        """What undoing takes: of resources where they are, not what they say."""
+        alone = evolve(self, resources=tuple(evolve(one, content={}) for one in self.resources))
+        return json.dumps(asdict(alone), sort_keys=True)
 
 
 @frozen
@@ -137,14 +157,22 @@ async def _in_time(cluster: Cluster, listing: Awaitable[list[Any]]) -> list[Any]
     return await cluster.asked(listing) or []
 
 
-def planned(target: FaultTarget, name: str, region: str, kind: FaultKind, lasts_s: float) -> FaultRecord:
+def planned(
+    target: FaultTarget,
+    name: str,
+    region: str,
+    kind: FaultKind,
+    lasts_s: float,
+    resources: tuple[ChaosResource, ...] = (),
+) -> FaultRecord:
     """What a fault would write down. Pure."""
     taken = tuple(
         ScaledWorkload(one.kind, one.namespace, one.name, one.wanted) for one in target.workloads if one.wanted
     )
     scales = kind is FaultKind.SCALE_TO_ZERO
     spaces = tuple(target.spaces)
-    return FaultRecord(name, region, kind, lasts_s, spaces, taken if scales else (), target.nodes if scales else ())
+    given = (taken, target.nodes) if scales else ((), ())
+    return FaultRecord(name, region, kind, lasts_s, spaces, *given, resources)
 
 
 async def write(cluster: Cluster, record: FaultRecord) -> None:
@@ -173,12 +201,14 @@ def _record(text: str, shown: str) -> FaultRecord:
         workloads = tuple(ScaledWorkload(**{**one, "replicas": int(one["replicas"])}) for one in plain["workloads"])
         spaces, nodes = tuple(map(str, plain["namespaces"])), tuple(map(str, plain["nodes"]))
         kind, lasts_s = FaultKind(plain["kind"]), float(plain["lasts_s"])
-        record = FaultRecord(str(plain["id"]), str(plain["region"]), kind, lasts_s, spaces, workloads, nodes)
+        resources = tuple(ChaosResource(**one) for one in plain.get("resources", ()))
+        record = FaultRecord(str(plain["id"]), str(plain["region"]), kind, lasts_s, spaces, workloads, nodes, resources)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         what, remedy = f"its ConfigMap {RECORD} is no record of a fault", "see who wrote it, and delete it"
         raise MachineError.at(shown, what, remedy) from None
-    if not spaces or any(one.namespace not in spaces for one in workloads):
-        what, remedy = f"its ConfigMap {RECORD} names workloads of other namespaces", "see who wrote it, and delete it"
+    touched = {each.namespace for each in workloads} | {each.namespace for each in resources}
+    if not spaces or touched - set(spaces):
+        what, remedy = f"its ConfigMap {RECORD} names objects of other namespaces", "see who wrote it, and delete it"
         raise MachineError.at(shown, what, remedy)
     return record
 
@@ -187,6 +217,10 @@ async def inflict(cluster: Cluster, record: FaultRecord) -> None:
     """What is written down already. Pods get no time to end in good order: a lost region has none either."""
     if record.kind is FaultKind.NETWORK_POLICY:
         await together(_isolate(cluster, space) for space in record.namespaces)
+        return
+    if record.kind is FaultKind.RESOURCE:
+        for one in record.resources:
+            await _make(cluster, one)
         return
     await together(_cordon(cluster, node, on=True) for node in record.nodes)
     await together(_scaled(cluster, one, 0) for one in record.workloads)
@@ -200,6 +234,8 @@ async def undo(cluster: Cluster, record: FaultRecord) -> None:
 
     for space in record.namespaces:
         await cluster.asked(cluster.client.delete(NetworkPolicy, RECORD, namespace=space))
+    for one in record.resources:
+        await cluster.asked(cluster.client.delete(_resource(one), one.name, namespace=one.namespace))
     await together(_cordon(cluster, node, on=False) for node in record.nodes)
     await together(_scaled(cluster, one, one.replicas, only_from=0) for one in record.workloads)
     await cluster.asked(cluster.client.delete(ConfigMap, RECORD, namespace=record.namespaces[0]))
@@ -253,6 +289,44 @@ async def _isolate(cluster: Cluster, namespace: str) -> None:
     spec = NetworkPolicySpec(podSelector=LabelSelector(), policyTypes=["Ingress", "Egress"])
     policy = NetworkPolicy(metadata=ObjectMeta(name=RECORD, namespace=namespace), spec=spec)
     await cluster.asked(cluster.client.create(policy))
+
+
+def _resource(one: ChaosResource) -> Any:
+    from lightkube.generic_resource import create_namespaced_resource
+
+    group, _, version = one.api_version.partition("/")
+    return create_namespaced_resource(group, version, one.kind, one.plural)
+
+
+async def _make(cluster: Cluster, one: ChaosResource) -> None:
+    """Raises MachineError where the cluster knows no such kind: nothing acts on it there."""
+    rest = {key: value for key, value in one.content.items() if key not in ("apiVersion", "kind")}
+    client: Any = cluster.client
+    if await cluster.asked(client.create(_resource(one)(**rest), namespace=one.namespace)) is None:
+        what = f"it has no kind {one.kind} of {one.api_version}"
+        raise MachineError.at(cluster.shown, what, "install what acts on it, or choose another fault")
+
+
+def chaos_resource(content: Mapping[str, Any], namespaces: Sequence[str], place: str) -> ChaosResource:
+    """Raises InputError for what is no object of a group's own, or lies beside the namespaces that may be harmed."""
+    metadata = content.get("metadata")
+    if not isinstance(metadata, Mapping):
+        metadata = {}
+    version, kind = str(content.get("apiVersion", "")), str(content.get("kind", ""))
+    namespace, name = str(metadata.get("namespace", "")), str(metadata.get("name", ""))
+    group = version.partition("/")[0]
+    if group not in _CHAOS or not (kind and name):
+        what = f"{kind or 'it'} of {version or 'nothing'} is no resource of {' or '.join(_CHAOS)}"
+        raise InputError.at(place, what, "write one as its own documentation has it, with name and namespace")
+    if namespace not in namespaces:
+        what = f"{kind} {name} lies in namespace {namespace or 'default'}"
+        raise InputError.at(place, what, f"put it in {', '.join(namespaces)}")
+    plural = kind.lower() + ("s" if group == "litmuschaos.io" else "")
+    return ChaosResource(version, kind, plural, namespace, name, dict(content))
+
+
+_CHAOS = ("chaos-mesh.org", "litmuschaos.io")
+"""Chaos Mesh's plurals are its kinds; LitmusChaos adds an s, as most do."""
 
 
 async def beat(cluster: Cluster, namespace: str, holder: str, lasts_s: float, at: Any) -> None:

@@ -89,6 +89,11 @@ class NatsFleet:
         gate = gate_config(self.deployment, region)
         return gate if gate and gate.lease else None
 
+    def leased_first(self, region: str) -> bool:
+        """Whether its writers have the right from the begin on."""
+        gate = self.leased(region)
+        return bool(gate and gate.lease and gate.lease.at_first)
+
     def _kept(
         self, server: NatsServer, path: Path, gate: GateConfig, command: tuple[str, ...]
     ) -> tuple[tuple[str, ...], dict[str, str]]:

@@ -24,6 +24,7 @@ class LabOptions:
     stands for all replicas otherwise. ``leak_bytes``: what the API forgets to free with each event.
     ``careless``: one of so many messages a consumer acknowledges and does not process (0: none).
     ``positions_s``: how often the agents copy consumers' positions. ``aged``: streams to begin with, by name.
+    ``clocks``: give each program of ours a clock that can be set off (`clocks.py`); regions begin 30 s apart.
     ``databases``: start the stores that follow in another region, with the files of ``aged_stores``, by store.
     """
 
@@ -45,5 +46,6 @@ class LabOptions:
     careless: int = 0
     positions_s: float = 5.0
     aged: Mapping[str, AgedStream] = {}
+    clocks: bool = False
     databases: bool = False
     aged_stores: Mapping[str, Path] = {}

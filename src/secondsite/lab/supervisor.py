@@ -20,6 +20,7 @@ from typing import IO
 
 from attrs import define, field, frozen
 
+from secondsite.lab.clocks import LabClocks
 from secondsite.lab.together import together
 from secondsite.model.errors import MachineError
 
@@ -62,13 +63,20 @@ class Running:
 class Supervisor:
     """All processes by name. ``close`` kills what is left; so does the death of this process.
 
-    ``doomed`` is a folder that is removed then, logs and all.
+    ``doomed`` is a folder that is removed then, logs and all. ``clocks``: those of our programs, where they may be off.
     """
 
-    def __init__(self, logs: Path, lock: socket.socket | None = None, doomed: Path | None = None) -> None:
+    def __init__(
+        self,
+        logs: Path,
+        lock: socket.socket | None = None,
+        doomed: Path | None = None,
+        clocks: LabClocks | None = None,
+    ) -> None:
         logs.mkdir(parents=True, exist_ok=True)
         self.logs = logs
         self.running: dict[str, Running] = {}
+        self.clocks = clocks
         self._doomed = doomed
         self._warden = _start_warden(logs / "warden.log", lock, doomed)
 
@@ -81,9 +89,10 @@ class Supervisor:
     def _launch(self, spec: Spec) -> None:
         if spec.name in self.running and self.running[spec.name].alive:
             raise MachineError.at(spec.name, "is running already", "kill it first")
+        command = self.clocks.on(spec.name, spec.region, spec.command) if self.clocks else spec.command
         with self.log(spec.name).open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - our own commands
-                [*_GATE, *spec.command],
+                [*_GATE, *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -29,6 +29,7 @@ from secondsite.lab.agents import Agents
 from secondsite.lab.archivers import Archivers
 from secondsite.lab.binaries import require_lab_packages
 from secondsite.lab.claim import check_free, claim_block
+from secondsite.lab.clocks import LabClocks
 from secondsite.lab.gates import Gates
 from secondsite.lab.kubelet import Kubelet, Pod
 from secondsite.lab.meta import formed, meta_groups
@@ -69,7 +70,8 @@ class Lab:
         self.addresses = addresses
         self.folder = folder
         self.fleet = NatsFleet(deployment, addresses, options, folder)
-        self.supervisor = Supervisor(folder / "logs", lock, folder if options.folder is None else None)
+        clocks = LabClocks(folder / "clocks", addresses.regions) if options.clocks else None
+        self.supervisor = Supervisor(folder / "logs", lock, folder if options.folder is None else None, clocks)
         self.wan = Wan(addresses.wan_control)
         urls = {region: self.nats_urls(region) for region in addresses.regions}
         cuttable = {region: self._pod_urls(region) for region in addresses.regions}
@@ -156,17 +158,15 @@ class Lab:
         raise MachineError.at("lab", what, "stop other work on this machine, and start the lab again")
 
     async def _leases_held(self) -> None:
-        """Where servers start shut, and open once they hold a lease."""
-        gates = [self.fleet.conf(each).parent / gate_file(each.region) for each in self.servers() if self._leased(each)]
+        """Where servers start shut, and open once they hold a lease: in the region that may write at first."""
+        first = [each for each in self.servers() if self.fleet.leased_first(each.region)]
+        gates = [self.fleet.conf(each).parent / gate_file(each.region) for each in first]
         end = time.monotonic() + self.options.ready_within_s
         while not all(is_open_file(gate) for gate in gates):
             if time.monotonic() > end:
                 what = "a server got no lease to take writes"
                 raise MachineError.at("lab", what, "stop other work on this machine, and start the lab again")
             await asyncio.sleep(_LOOK_S)
-
-    def _leased(self, server: NatsServer) -> bool:
-        return self.fleet.leased(server.region) is not None
 
     async def _create_streams(self) -> None:
         urls = {region: self.nats_url(region, operator=True) for region in self.regions if self.servers(region)}

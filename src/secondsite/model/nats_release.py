@@ -28,6 +28,7 @@ class Feature(StrEnum):
     CONSUMER_RESET = "setting a consumer's position without changing its configuration"
     ORIGIN_IDENTITY = "sourced messages that name the very stream they come from"
     MIRROR_BESIDE_LIMIT = "a mirror's own consumer that does not count for max_consumers"
+    QUEUE_BESIDE_COPY = "consumers of a work queue that are made beside a stream that copies it"
     MIRROR_EXPECTED_LAST = "a mirror that copies messages with an expected last sequence of their subject"
     MIRROR_REPEATED_IDS = "a mirror that copies messages whose ids repeat"
     SOURCE_REPEATED_IDS = "sourcing messages whose ids repeat"
@@ -42,6 +43,7 @@ _SINCE: dict[Feature, Version] = {
     Feature.CONSUMER_RESET: (2, 14, 0),
     Feature.ORIGIN_IDENTITY: (2, 15, 0),  # tried: from 2.15.1 on a restored stream sources a restored origin again
     Feature.MIRROR_BESIDE_LIMIT: (2, 15, 0),  # tried: 2.14.6 refuses it (10026), 2.15.1 does not
+    Feature.QUEUE_BESIDE_COPY: (2, 14, 0),  # tried: 2.12.8 refuses them (10100, 10099), 2.14.6 does not
     Feature.MIRROR_EXPECTED_LAST: (2, 11, 0),  # tried: 2.10.26 copies 0 of 60, 2.11.11 all
     Feature.MIRROR_REPEATED_IDS: (2, 12, 0),  # tried: 2.10.26 and 2.11.11 copy 20 of 60, 2.12.8 all
     Feature.SOURCE_REPEATED_IDS: (2, 14, 0),  # tried: 2.10 and 2.11 keep 20 of 60, 2.12.8 58, 2.14.6 all

@@ -18,6 +18,9 @@ from secondsite.nats.options import ConnectOptions
 from secondsite.nats.tasks import asked_to_end, end_tasks
 from secondsite.nats.tls_client import NoTlsError, TlsClient
 
+_LOGS_IN = 3
+_LOGS_IN_AFTER_S = 0.05
+
 
 class DeniedError(MachineError):
     """This login may not ask that; it will not be allowed by asking again."""
@@ -28,6 +31,11 @@ class RejectedError(MachineError):
 
     A refused connection and one that is never answered are silence: a region without servers looks like both.
     """
+
+
+class UnknownLoginError(RejectedError):
+    """It does not know these credentials, or not just now: one that reads its configuration anew refuses everybody for
+    an instant (2.15.1, measured: 44 of 7,000 logins during 100 readings)."""
 
 
 class HungUpError(RejectedError):
@@ -100,6 +108,8 @@ class Connection:
         """Why connecting failed: the client's last words are often less telling than those before."""
         causes = [*reversed(self._errors), error]
         problem = self._why(causes, error)
+        if problem.problems[0].what == _UNKNOWN:
+            return UnknownLoginError(problem.problems)
         if any(isinstance(cause, _ANSWERED) or _refused_by_word(cause) for cause in causes):
             return RejectedError(problem.problems)
         return HungUpError(problem.problems) if self.server else problem
@@ -116,9 +126,29 @@ class Connection:
 
 @asynccontextmanager
 async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> AsyncIterator[Connection]:
-    """Connect once, without retries; raises MachineError, or InputError for files that cannot be used."""
+    """Connect once, and again only where a login is refused, which counts once it was three times in a row.
+
+    Raises MachineError, or InputError for files that cannot be used.
+    """
     login = next((address for address in addresses if address.user is not None), addresses[0])
     options = options.with_login(login.user, login.password)
+    connection = await _connected(addresses, options)
+    try:
+        yield connection
+    finally:
+        await _close(connection)
+
+
+async def _connected(addresses: tuple[Address, ...], options: ConnectOptions) -> Connection:
+    for _ in range(_LOGS_IN - 1):
+        try:
+            return await _attempt(addresses, options)
+        except UnknownLoginError:
+            await asyncio.sleep(_LOGS_IN_AFTER_S)
+    return await _attempt(addresses, options)
+
+
+async def _attempt(addresses: tuple[Address, ...], options: ConnectOptions) -> Connection:
     tls, signer = options.tls(), _signer(options)
     connection = Connection(addresses, options)
     if signer:
@@ -150,10 +180,7 @@ async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> As
         if isinstance(error, errors.Error | OSError | TimeoutError | ValueError):
             raise connection.refusal(error) from None
         raise
-    try:
-        yield connection
-    finally:
-        await _close(connection)
+    return connection
 
 
 async def _close(connection: Connection) -> None:

@@ -29,9 +29,8 @@ from secondsite.operate.gate_config import GateConfig, GuardedStream
 from secondsite.operate.kernel_timer import KernelTimer, now_s
 from secondsite.operate.layout import FENCED
 from secondsite.operate.writer_lease import WriterLease
-from secondsite.strategies.write_gate import OPEN, SHUT, LeaseTerms, gate_file, shut
+from secondsite.strategies.write_gate import LOOK_EVERY_S, OPEN, SHUT, LeaseTerms, gate_file, shut
 
-LOOK_EVERY_S = 0.5
 _ANSWER_S = 1.0
 
 
@@ -75,13 +74,15 @@ class GateLease:
 class Gate:
     """``place`` is the region's, as the operator; ``system`` its system account. ``folder`` holds nats.conf.
 
-    With a lease (``held``) it keeps one server, the one at ``place``, which is a child of this process.
+    With a lease (``held``) it keeps one server, the one at ``place``, which is a child of this process; one look is
+    enough, and nobody looks at streams. ``denied``: what writers use.
     """
 
     region: str
     place: NatsPlace
     system: NatsPlace
     streams: tuple[GuardedStream, ...]
+    denied: tuple[str, ...]
     folder: Path
     report: Callable[[str], None]
     held: GateLease | None = None
@@ -124,12 +125,12 @@ class Gate:
         now = await self._may(streams)
         state = self._state()
         is_open = state is GateState.OPEN
-        wanted = next_state(is_open, self._before, now)
+        wanted = next_state(is_open, True if self.held else self._before, now)
         self._before = now
         if wanted and self.held:
             self.held.timer.end_at(self.held.lease.until)
         if wanted != is_open or not (wanted or self._denies()):
-            write_gate_file(self.file, self._subjects, is_open=wanted)
+            write_gate_file(self.file, self.denied, is_open=wanted)
             self._took.clear()
         if wanted != is_open:
             self.report(f"{self.region} {'takes writes' if wanted else 'accepts no writes: ' + self._why()}")
@@ -149,31 +150,25 @@ class Gate:
     def _denies(self) -> bool:
         """All that this gate has to, and not what one of an earlier configuration had."""
         with suppress(OSError, UnicodeDecodeError):
-            return self.file.read_text(encoding="utf-8") == shut(self._subjects)
+            return self.file.read_text(encoding="utf-8") == shut(self.denied)
         return False
 
     async def _may(self, streams: StreamApi) -> bool | None:
-        """A lease that ends shuts it, whatever is known of the streams."""
+        """By the lease alone, where there is one: what a stream looks like may be somebody's doing who never asked."""
         held = self.held
-        answer_s = min(_ANSWER_S, held.lease.terms.answer_s) if held else _ANSWER_S
-        viewing = asyncio.gather(*(_look(streams, stream, answer_s) for stream in self.streams))
-        if held is None:
-            return may_write(tuple(await viewing))
-        views, _ = await asyncio.gather(viewing, held.lease.renew(_through(streams, held.prefix)))
-        return may_write(tuple(views)) if held.lease.writes else False
+        if held is not None:
+            await held.lease.renew(_through(streams, held.prefix))
+            return held.lease.writes
+        return may_write(tuple(await asyncio.gather(*(_look(streams, stream, _ANSWER_S) for stream in self.streams))))
 
     def _why(self) -> str:
-        return "it holds no lease" if self.held and not self.held.lease.writes else "somebody else does"
+        return "it holds no lease" if self.held else "somebody else does"
 
     async def _kept(self, streams: StreamApi, servers: Servers) -> set[str]:
         """The ids of the servers that have to read the file."""
         if self.held is not None:
             return {str(streams.jetstream.connection.server["server_id"])}
         return set(await servers.running())
-
-    @property
-    def _subjects(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(subject for stream in self.streams for subject in stream.subjects))
 
 
 def gate_of(
@@ -192,9 +187,9 @@ def gate_of(
             what = "`writers: one` is enforced by the process that starts the server"
             raise InputError.at("gate", what, "give --server COMMAND, and run the gate in place of the server")
         terms = LeaseTerms(config.lease.seconds)
-        lease = WriterLease(config.region, keeper, terms, config.lease.config, now_s)
+        lease = WriterLease(config.region, keeper, terms, config.lease.config, now_s, at_first=config.lease.at_first)
         held = GateLease(lease, config.lease.prefix, KernelTimer())
-    return Gate(config.region, place, system, config.streams, folder, report, held)
+    return Gate(config.region, place, system, config.streams, config.subjects, folder, report, held)
 
 
 class GateState(StrEnum):

@@ -30,11 +30,13 @@ class GuardedStream:
 
 @frozen
 class LeaseRecordPlace:
-    """``prefix`` is the JetStream API of the region that keeps the record, ``config`` the stream that holds it."""
+    """``prefix`` is the JetStream API of the region that keeps the record, ``config`` the stream that holds it.
+    ``at_first``: whether the region may write where nobody has said anything yet."""
 
     seconds: float
     prefix: str
     config: dict[str, Any]
+    at_first: bool = True
 
 
 @frozen
@@ -46,19 +48,20 @@ class GateConfig:
 
 
 def gate_config(deployment: Deployment, region: str) -> GateConfig | None:
-    """None for a region that has no gate."""
-    streams = watched(deployment, region)
-    if not streams:
-        return None
-    return GateConfig(region, streams, gated_subjects(deployment, region), _lease(deployment))
+    """None for a region that has no gate. Where writers hang on a lease it alone decides."""
+    lease = _lease(deployment, region)
+    streams = () if lease else watched(deployment, region)
+    subjects = gated_subjects(deployment, region)
+    return GateConfig(region, streams, subjects, lease) if streams or (lease and subjects) else None
 
 
-def _lease(deployment: Deployment) -> LeaseRecordPlace | None:
+def _lease(deployment: Deployment, region: str) -> LeaseRecordPlace | None:
     terms, keeper = leased(deployment), lease_home(deployment)
     if terms is None:
         return None
     placement = next(one for family in families(deployment) if (one := family.at(keeper)))
-    return LeaseRecordPlace(terms.seconds, api_prefix(placement.cluster.domain or None), lease_config(deployment))
+    prefix = api_prefix(placement.cluster.domain or None)
+    return LeaseRecordPlace(terms.seconds, prefix, lease_config(deployment), region == deployment.primary.region.name)
 
 
 def gate_text(config: GateConfig) -> str:

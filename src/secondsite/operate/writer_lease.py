@@ -1,4 +1,6 @@
-"""The lease that the first region's writers hang on under `writers: one`: a record in the standby's own streams.
+"""The leases that writers hang on under `writers: one`: a record for each region, in the standby's own streams.
+
+At most one of them is granted: the first region's, until somebody ends it; the other one's from a failover on.
 
 A gate renews it by appending to the record it knows (expected-last-subject-sequence), so a renewal is decided by the
 quorum of the other region and fails once somebody ended it there. The end is appended without a condition: from its
@@ -27,9 +29,10 @@ from secondsite.operate.layout import families
 from secondsite.operate.shell import published
 from secondsite.operate.world import LeaseReading, StreamsDoor
 from secondsite.strategies.rights import WRITERS_STREAM, lease_subject
-from secondsite.strategies.write_gate import LeaseTerms, leased
+from secondsite.strategies.write_gate import LeaseTerms, leased, takes_over
 
 _EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_WAITS_S = 0.5
 
 
 @frozen
@@ -54,8 +57,8 @@ class WriterRecord:
 
 
 def lease_home(deployment: Deployment) -> str:
-    """Whose servers keep the record: the region that takes over."""
-    return (deployment.standby or deployment.sites[-1]).region.name
+    """Whose servers keep the records: the region that takes over."""
+    return takes_over(deployment)
 
 
 def lease_config(deployment: Deployment) -> dict[str, Any]:
@@ -76,9 +79,11 @@ def lease_config(deployment: Deployment) -> dict[str, Any]:
 
 @define
 class WriterLease:
-    """One server's hold. ``until`` is on its own ``clock``; 0 where it holds none.
+    """One server's hold. ``until`` is on its own ``clock``; 0 where it holds none. ``at_first``: whether it may ask for
+    one where nobody has granted or ended any.
 
-    ``streams`` of the calls are those of the other region, through the link.
+    ``streams`` of the calls are those of the region that keeps the record: the first one's keepers reach it through the
+    link.
     """
 
     region: str
@@ -87,6 +92,7 @@ class WriterLease:
     config: dict[str, Any]
     clock: Callable[[], float]
     until: float = 0.0
+    at_first: bool = True
     _asked: float = -1e9
     _sequence: int | None = None
 
@@ -121,7 +127,7 @@ class WriterLease:
         if await streams.stream(WRITERS_STREAM) is None:
             await streams.create(self.config)
         newest = await streams.newest(WRITERS_STREAM, lease_subject(self.region))
-        if newest is not None and not WriterRecord.of(newest.data).granted:
+        if not (WriterRecord.of(newest.data).granted if newest else self.at_first):
             self.until = 0.0
             return False
         self._sequence = newest.sequence if newest else 0
@@ -135,7 +141,7 @@ async def end_lease(context: Context, region: str) -> float | None:
     """
     if not _concerns(context, region):
         return None
-    known = context.world.decision.lease
+    known = context.world.decision.lease if region == context.home else None
     if known is not None and await _announce(context, region, granted=False, after=known.sequence):
         return known.since_s
     await _announce(context, region, granted=False)
@@ -153,17 +159,22 @@ async def read_lease(
 
 
 async def run_out(context: Context, since: float) -> None:
-    """Until nobody holds it any more."""
-    terms = leased(context.deployment)
-    left = (since + terms.handover_s - context.world.clock.monotonic()) if terms else 0.0
-    if left > 0:
-        await context.world.clock.sleep(left)
+    """Until nobody holds it any more. A time that is known is no standing still."""
+    terms, clock = leased(context.deployment), context.world.clock
+    ends = since + terms.handover_s if terms else 0.0
+    while (left := ends - clock.monotonic()) > 0:
+        await clock.sleep(min(left, _WAITS_S))
+        context.progressed()
 
 
 async def grant_lease(context: Context, region: str) -> None:
-    """Where the region's writers hang on one."""
-    if _concerns(context, region):
-        await _announce(context, region, granted=True)
+    """Where the region's writers hang on one, and once nobody holds the other one's: looked at right before."""
+    if not _concerns(context, region):
+        return
+    other = _other(context, region)
+    if await may_hold_lease(context, other) and (ended := await end_lease(context, other)) is not None:
+        await run_out(context, ended)
+    await _announce(context, region, granted=True)
 
 
 def ending(context: Scope, region: str) -> Iterable[str]:
@@ -186,7 +197,22 @@ def _by_hand(context: Scope, region: str, *, granted: bool) -> str:
 
 
 def _concerns(context: Scope, region: str) -> bool:
-    return leased(context.deployment) is not None and region == context.home
+    return leased(context.deployment) is not None and region in (context.home, lease_home(context.deployment))
+
+
+def _other(context: Scope, region: str) -> str:
+    return lease_home(context.deployment) if region == context.home else context.home
+
+
+async def may_hold_lease(context: Context, region: str) -> bool:
+    """Asked of the record: not, once it was ended. Where nobody has said anything the first region may; where writers
+    need no lease, everybody."""
+    if not _concerns(context, region):
+        return True
+    async with context.world.streams(lease_home(context.deployment)) as door:
+        there = await door.stream(WRITERS_STREAM) is not None
+        newest = await door.newest(WRITERS_STREAM, lease_subject(region)) if there else None
+    return WriterRecord.of(newest.data).granted if newest else region == context.home
 
 
 async def _announce(context: Context, region: str, *, granted: bool, after: int | None = None) -> bool:

@@ -13,7 +13,7 @@ from secondsite.model.region import Region
 from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import half_round_trip, lag, maybe, mirror_bytes_per_s, stream_rate_bytes_per_s
 from secondsite.strategies.stores import nothing, survivable
-from secondsite.strategies.stream_config import PROMOTING
+from secondsite.strategies.stream_config import PROMOTING, copied_by_limits
 
 
 def named(cluster: NatsCluster, region: Region) -> NatsCluster:
@@ -51,13 +51,14 @@ def mirrors(home: NatsCluster, *, domain: bool) -> tuple[Stream, ...]:
 
 def _mirror(stream: Stream, origin: StreamOrigin) -> Stream:
     """Without what a mirror cannot have: the origin keeps it, and the promoting update sets it."""
+    copy = copied_by_limits(stream)
     return evolve(
-        stream,
+        copy,
         subjects=(),
         mirror=evolve(origin, stream=stream.name),
         sources=(),
         consumers=(),
-        settings=stream.settings.without("placement", *PROMOTING),
+        settings=copy.settings.without("placement", *PROMOTING),
     )
 
 

@@ -15,7 +15,7 @@ from secondsite.model.strategy import TODAY, Link, Strategy
 from secondsite.model.system import System
 from secondsite.strategies import repairs, requirements, stores_back
 from secondsite.strategies.design import Kit
-from secondsite.strategies.failback_steps import mirror_again
+from secondsite.strategies.failback_steps import mirror_again, mirrored_failback
 from secondsite.strategies.parts import parts
 from secondsite.strategies.sizing import summed
 from secondsite.strategies.steps import blocked_step, make_step
@@ -157,13 +157,15 @@ def failover(deployment: Deployment, kit: Kit, fault: Fault) -> Procedure:
 
 
 def _fence_time(kit: Kit, deployment: Deployment) -> Estimate:
-    """With the time that a lease of the old primary's writers runs on."""
+    """With the time that a lease of the old primary's writers runs on, and the other region's gates take to open."""
     terms = leased(deployment)
     if terms is None:
         return kit.figures["fence"]
     why = "`writers: one`: the lease, 1 % for clocks of different speed, and a margin"
     runs_on = Estimate("lease of the old primary's writers", "s", Fixed(terms.handover_s), Provenance.DERIVED, why)
-    return summed("fence, and the lease that runs out", kit.figures["fence"], runs_on)
+    how = "`writers: one`: the pause between two looks of a gate, and the looks"
+    opens = Estimate("gates of the other region", "s", Fixed(terms.opens_s), Provenance.DERIVED, how)
+    return summed("fence, the lease that runs out, gates that open", kit.figures["fence"], runs_on, opens)
 
 
 def _hopeless(deployment: Deployment, fault: Fault) -> str:
@@ -227,13 +229,28 @@ def _without_dns_control(kit: Kit, fault: Fault, steps: tuple[Step, ...]) -> tup
 def failback(deployment: Deployment, kit: Kit) -> Procedure:
     """Back to the first region, planned: nothing is lost, as writers are stopped for the moment of the switch."""
     ready = evolve(kit, system=deployment.system)
-    _, link, switch = parts(deployment.strategy, ready)
+    _, link, _ = parts(deployment.strategy, ready)
     name = f"failback of {deployment.strategy.id}"
     prepared = (*_prepared_at_home(ready), *stores_back.prepared(deployment, ready))
     streams = link.failback_steps(deployment, tuple(step.id for step in prepared))
     blocked = next((step for step in streams if step.blocked), None)
     if blocked:
         return Procedure(name, Fault.REGION, (blocked,), dict.fromkeys((Subject.API, Subject.NATS), blocked.id))
+    return _way_back(deployment, ready, streams, prepared)
+
+
+def way_back_by_hand(deployment: Deployment, kit: Kit) -> Procedure:
+    """What is left to a person where no link leads back: all that a failback does where one does."""
+    ready = evolve(kit, system=deployment.system)
+    prepared = (*_prepared_at_home(ready), *stores_back.prepared(deployment, ready))
+    streams = mirrored_failback(ready, tuple(step.id for step in prepared))
+    whole = _way_back(deployment, ready, streams, prepared)
+    return evolve(whole, steps=tuple(evolve(step, by_person=True) for step in whole.steps))
+
+
+def _way_back(deployment: Deployment, ready: Kit, streams: tuple[Step, ...], prepared: tuple[Step, ...]) -> Procedure:
+    """Streams salvaged and moved, what else has to be at home, clients, and the other region mirrors again."""
+    kit, (_, _, switch) = ready, parts(deployment.strategy, ready)
     *before, moved = streams
     prepared = tuple(evolve(step, after=step.after or (before[-1].id,)) if before else step for step in prepared)
     stores = stores_back.switched(deployment, ready, moved.id)
@@ -258,7 +275,7 @@ def failback(deployment: Deployment, kit: Kit) -> Procedure:
         after=(verify.id, *(step.id for step in mirrors)),
     )
     return Procedure(
-        name,
+        f"failback of {deployment.strategy.id}",
         Fault.REGION,
         (*before, *prepared, moved, *stores, *change, verify, *mirrors, announce),
         {Subject.API: verify.id, Subject.NATS: moved.id},

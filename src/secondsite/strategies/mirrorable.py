@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from secondsite.model.nats import NatsCluster, Stream
+from secondsite.model.nats import NatsCluster, Retention, Stream
 from secondsite.model.nats_release import Feature, Support, since, supports
 
 
@@ -28,8 +28,24 @@ def why_no_promotion(clusters: Iterable[NatsCluster]) -> str:
 
 def why_unmirrorable(clusters: Iterable[NatsCluster]) -> str:
     """The first stream's reason."""
+    clusters = tuple(clusters)
     reasons = (unmirrorable(stream, cluster) for cluster in clusters for stream in cluster.streams)
-    return next(filter(None, reasons), "")
+    return next(filter(None, (*reasons, *map(_queue_copied_beside, clusters))), "")
+
+
+def _queue_copied_beside(cluster: NatsCluster) -> str:
+    """Once promoted it is copied before its consumers exist, and then the server refuses them."""
+    if supports(cluster.version, Feature.QUEUE_BESIDE_COPY) is not Support.NO:
+        return ""
+    queues = {one.name for one in cluster.streams if one.retention is Retention.WORKQUEUE and one.consumers}
+    for copy in cluster.streams:
+        for origin in (*copy.sources, *((copy.mirror,) if copy.mirror else ())):
+            if origin.stream in queues and origin.stream != copy.name and not origin.region:
+                return (
+                    f"{origin.stream} is a work queue that {copy.name} copies, and below "
+                    f"{since(Feature.QUEUE_BESIDE_COPY)} its consumers cannot be made again beside that (10099, 10100)"
+                )
+    return ""
 
 
 def unmirrorable(origin: Stream, cluster: NatsCluster) -> str:

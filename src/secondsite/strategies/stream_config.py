@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from attrs import evolve
+
 from secondsite.model.jetstream_config import write_consumer, write_stream
-from secondsite.model.nats import Consumer, NatsCluster, Stream, StreamKind, StreamOrigin
+from secondsite.model.nats import Consumer, Discard, NatsCluster, Retention, Stream, StreamKind, StreamOrigin
 
 Request = Mapping[str, Any]
 
@@ -85,10 +87,35 @@ PROMOTING = frozenset(
 """What a mirror does not have: servers refuse it, or it would be done twice. It is set as the mirror is promoted."""
 
 
+_COPIED_BY_INTEREST = {"retention": str(Retention.LIMITS), "discard": str(Discard.OLD)}
+
+
 def as_mirror(config: Request) -> dict[str, Any]:
     """The configuration of a mirror of such a stream, without its origin."""
     left_out = PROMOTING | {"subjects", "duplicate_window", "mirror"}
-    return {key: value for key, value in config.items() if key not in left_out}
+    mirror = {key: value for key, value in config.items() if key not in left_out}
+    if config.get("retention") == Retention.INTEREST:
+        mirror |= _COPIED_BY_INTEREST
+        mirror.pop("discard_new_per_subject", None)
+    return mirror
+
+
+def copied_by_limits(stream: Stream) -> Stream:
+    """A copy of a stream that is kept by interest keeps by limits: its consumers are elsewhere, so by interest it keeps
+    nothing (nats-server 2.12.8 to 2.15.1, measured). It becomes one of interest once its consumers stand beside it.
+    """
+    if stream.retention is not Retention.INTEREST:
+        return stream
+    settings = stream.settings.without("discard_new_per_subject")
+    return evolve(stream, retention=Retention.LIMITS, discard=Discard.OLD, settings=settings)
+
+
+def once_wanted(stream: Stream) -> dict[str, Any]:
+    """What a promoted copy of it gets back once its consumers are there; nothing where it kept all of it."""
+    config = write_stream(stream)
+    if stream.retention is not Retention.INTEREST:
+        return {}
+    return {key: config[key] for key in (*_COPIED_BY_INTEREST, "discard_new_per_subject") if key in config}
 
 
 def once_promoted(stream: Stream, cluster: NatsCluster) -> dict[str, Any]:

@@ -4,6 +4,9 @@ Its servers start with their writers' subjects denied, by a file that the applic
 Whoever keeps the
 gate (`secondsite gate`, beside the servers) opens it once every copy elsewhere was seen to be a mirror still, and shuts
 it where one was promoted. Nobody else has to be alive for that: not the region's peers, not a controller.
+
+Under `writers: one` the region that takes over has a gate too. There the lease alone decides: what the lost region's
+streams look like says nothing to whoever took over from it.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ REQUIREMENT = "write-gate"
 OPEN = "# open: whoever logs in as the application may write\n"
 SHUT = "deny"
 
+LOOK_EVERY_S = 0.5
 _DRIFT = 0.01
 _MARGIN_S = 1.0
 
@@ -55,6 +59,11 @@ class LeaseTerms:
         """After so long nobody holds a lease that was not renewed."""
         return self.seconds * (1 + _DRIFT) + _MARGIN_S
 
+    @property
+    def opens_s(self) -> float:
+        """From when a lease is granted to an open gate: the pause between two looks, and the looks."""
+        return LOOK_EVERY_S + 2 * self.answer_s
+
 
 def lease_terms(system: System) -> LeaseTerms | None:
     """None where the policy is to be available."""
@@ -63,9 +72,14 @@ def lease_terms(system: System) -> LeaseTerms | None:
 
 
 def leased(deployment: Deployment) -> LeaseTerms | None:
-    """What the first region's writers hang on; None where it goes on by itself, or has no gate."""
+    """What writers hang on, in the first region and in the one that takes over, in one of them at a time; None where
+    a region goes on by itself, or there is no gate."""
     home = deployment.primary.region.name
     return lease_terms(deployment.system) if gated_subjects(deployment, home) else None
+
+
+def takes_over(deployment: Deployment) -> str:
+    return (deployment.standby or deployment.sites[-1]).region.name
 
 
 def by_operator(system: System) -> bool:
@@ -76,12 +90,19 @@ def by_operator(system: System) -> bool:
 def write_gate(kit: Kit) -> tuple[Requirement, ...]:
     if by_operator(kit.system):
         return ()
+    beside = (
+        f"servers of {kit.home.name} start shut to writers; `secondsite gate` beside them opens once {kit.second.name} "
+        "still mirrors"
+    )
+    parent = (
+        "servers of both regions start shut to writers, as children of `secondsite gate`, which opens while its region "
+        "holds the write lease"
+    )
     gate = requirements.work(
         kit,
         REQUIREMENT,
         "work.gate",
-        f"servers of {kit.home.name} start shut to writers; `secondsite gate` beside them opens once {kit.second.name} "
-        "still mirrors",
+        parent if lease_terms(kit.system) else beside,
         "a region that comes back by itself would take writes until somebody reaches it to fence it",
         "two writers from the old primary's return until it is fenced",
     )
@@ -97,6 +118,8 @@ def gated_subjects(deployment: Deployment, region: str) -> tuple[str, ...]:
     """What the region's writers may not use while its gate is shut; empty where it has none."""
     if not any(requirement.id == REQUIREMENT for requirement in deployment.requirements):
         return ()
+    if lease_terms(deployment.system) and region == takes_over(deployment):
+        region = deployment.primary.region.name
     mirrored = {stream.mirror.stream for cluster in deployment.clusters for stream in cluster.streams if stream.mirror}
     here = [cluster for cluster in deployment.clusters if (cluster.region or deployment.primary.region.name) == region]
     origins = [s for cluster in here for s in cluster.streams if s.name in mirrored and s.mirror is None]

@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 
 from secondsite.drill.explore.writers import RegionWriter
 from secondsite.drill.play.lab_world import LabPlaces, LabSecrets, LabSites
+from secondsite.lab.clocks import ClockSkew
 from secondsite.lab.world import Lab
 from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Step
@@ -27,13 +28,18 @@ _ANSWER_S = 2.0
 
 @define
 class SkewedClock:
-    """The operator's own: its wall clock may be off."""
+    """The operator's own: its time of day may be off, and its clock may run fast or slow."""
 
     off_s: float = 0.0
+    _skew: ClockSkew = ClockSkew()
     _real: RealClock = field(factory=RealClock)
 
+    def drift(self, faster: float) -> None:
+        self._skew = self._skew.drifting(faster, self._real.monotonic())
+
     def monotonic(self) -> float:
-        return self._real.monotonic()
+        true_s = self._real.monotonic()
+        return true_s + self._skew.off_s(true_s)
 
     def wall(self) -> float:
         return self._real.wall() + self.off_s

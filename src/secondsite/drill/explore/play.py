@@ -57,6 +57,8 @@ _TRIES_AFTER = 12
 """How often a move that everything is mended for may still fail for a moment: elections, links that come back."""
 _WRITES_WITHIN_S = 12.0
 _MOVE_S = 120.0
+_READ_S, _READ_ALL_S = 3.0, 20.0
+"""For reading what every copy holds: between two steps, and at the end, when nothing else is waited for."""
 _APPROVE = re.compile(r"--approve ([0-9a-f]+)")
 
 
@@ -307,7 +309,7 @@ class Explorer:
         """Where every region answers. What seems to be gone is looked for again: it may have been on its way."""
         promised = list(self.promises)
         for _ in range(40 if wait else 4):
-            held = await self._held()
+            held = await self._held(_READ_ALL_S if wait else _READ_S)
             if held is not None:
                 missing = lost(promised, held)
                 if not missing:
@@ -320,11 +322,11 @@ class Explorer:
         else:
             self.breaches += conservation(missing, after)
 
-    async def _held(self) -> dict[str, set[str]] | None:
+    async def _held(self, within_s: float) -> dict[str, set[str]] | None:
         """By stream, the ids in all regions; None where one does not answer."""
         held: dict[str, set[str]] = {family.name: set() for family in families(self.lab.deployment)}
         try:
-            async with asyncio.timeout(3.0):
+            async with asyncio.timeout(within_s):
                 for region in self.lab.regions:
                     if region in self.troubles.down or not self.lab.servers(region):
                         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from secondsite.model.errors import InputError
 from secondsite.model.operate import Writers
 
 SCHEMA = "secondsite/schedule/1"
+DRIFT = 0.009
+"""A little less than what a lease allows for (1 %), and a hundred times what a quartz is off by."""
 
 
 class MovePhase(StrEnum):
@@ -46,23 +48,29 @@ class Trouble(StrEnum):
     SLOW = "slow"
     DISK = "disk"
     CLOCK = "clock"
+    DRIFT = "drift"
 
 
+_CLOCKS = (Trouble.CLOCK, Trouble.DRIFT)
+_OWNERS = ("gate", "standby-gate", "agent")
 TARGETS = {
     Trouble.KILL: ("home", "away", "gate", "agent", "controller"),
     Trouble.FREEZE: ("home", "away", "gate", "agent"),
     Trouble.CUT: ("home>away", "away>home", "both"),
     Trouble.SLOW: ("home>away", "away>home", "both"),
     Trouble.DISK: ("home", "away"),
-    Trouble.CLOCK: ("controller",),
+    Trouble.CLOCK: ("controller", *_OWNERS),
+    Trouble.DRIFT: ("controller", *_OWNERS),
 }
-"""``home`` and ``away``: the servers of the first and of the second region. A cut has a direction, or both."""
+"""``home`` and ``away``: the servers of the first and of the second region. A cut has a direction, or both. ``gate``
+is that of the first region, ``standby-gate`` that of the second."""
 
 
 @frozen
 class Disturbance:
     """``after_s`` from the begin of its phase. ``lasts_s``: then it is mended. ``amount``: of a slow link the delay in
-    one direction in milliseconds, of a clock the seconds by which it is off."""
+    one direction in milliseconds, of a clock the seconds by which the time of day is off, of a drift the share by which
+    the clocks that leases count on run fast."""
 
     phase: MovePhase
     after_s: float
@@ -97,10 +105,11 @@ def draw(seed: int, *, disk: bool = True) -> FaultSchedule:
     """``disk``: whether disks can be filled here."""
     chance = random.Random(seed)
     loss, writers = chance.choice(tuple(RegionLoss)), chance.choice(tuple(Writers))
-    kinds = [kind for kind in Trouble if disk or kind is not Trouble.DISK]
+    kinds = [kind for kind in Trouble if (disk or kind is not Trouble.DISK) and kind is not Trouble.DRIFT]
     many = chance.choice((0, 1, 1, 2, 2, 3, 4))
     disturbances = tuple(_disturbance(chance, kinds) for _ in range(many))
-    return FaultSchedule(seed, loss, writers, disturbances)
+    clocks = tuple(_off(chance) for _ in range(chance.choice((0, 1, 1, 2))))
+    return FaultSchedule(seed, loss, writers, (*disturbances, *clocks))
 
 
 def spoil(schedule: FaultSchedule, control: str) -> FaultSchedule:
@@ -109,13 +118,23 @@ def spoil(schedule: FaultSchedule, control: str) -> FaultSchedule:
     return evolve(schedule, spoiled=control, loss=loss, writers=writers) if control else schedule
 
 
-def _disturbance(chance: random.Random, kinds: list[Trouble]) -> Disturbance:
+def _disturbance(chance: random.Random, kinds: Sequence[Trouble]) -> Disturbance:
     kind = chance.choice(kinds)
     amount = {
         Trouble.SLOW: float(chance.choice((150, 400, 900))),
         Trouble.CLOCK: float(chance.choice((-3600, -30, 30, 3600))),
     }.get(kind, 0.0)
     after_s, lasts_s = round(chance.uniform(0, 2.5), 2), round(chance.uniform(0.2, 3.0), 2)
+    targets = ("controller",) if kind is Trouble.CLOCK else TARGETS[kind]
+    return Disturbance(chance.choice(tuple(MovePhase)), after_s, kind, chance.choice(targets), lasts_s, amount)
+
+
+def _off(chance: random.Random) -> Disturbance:
+    """A clock, drawn after all else: what a seed drew before there were any is what it draws now, and some of these."""
+    kind = chance.choice(_CLOCKS)
+    drifts = (-DRIFT, DRIFT)
+    amount = float(chance.choice(drifts if kind is Trouble.DRIFT else (-3600, -30, 30, 3600)))
+    after_s, lasts_s = round(chance.uniform(0, 2.5), 2), round(chance.uniform(1.0, 8.0), 2)
     return Disturbance(chance.choice(tuple(MovePhase)), after_s, kind, chance.choice(TARGETS[kind]), lasts_s, amount)
 
 

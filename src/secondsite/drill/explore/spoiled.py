@@ -13,6 +13,7 @@ from secondsite.operate.actions.fence import to_fence
 from secondsite.operate.journal import FENCED
 from secondsite.operate.layout import DIVERGED
 from secondsite.operate.verbs import EXECUTORS
+from secondsite.operate.writer_lease import end_lease
 
 
 @frozen
@@ -40,7 +41,7 @@ class _NoSalvage:
 
 @frozen
 class _NoFence:
-    """Says that all is fenced, and fences nothing."""
+    """Says that all is fenced, and fences nothing; a lease is ended, and not waited for."""
 
     async def look(self, _context: Context, _step: Step) -> Prospect:
         return Prospect()
@@ -48,6 +49,7 @@ class _NoFence:
     async def run(self, context: Context, step: Step) -> Facts:
         region = step.region or context.home
         names = [placement.name for _, placement in to_fence(context, region)]
+        await end_lease(context, region)
         return {"region": region, "state": FENCED, "streams": names}
 
     def commands(self, _context: ManualContext, _step: Step) -> Iterable[str]:

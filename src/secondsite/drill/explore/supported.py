@@ -13,7 +13,10 @@ _NO_MAJORITY = (
 _NO_WAY_BACK = "no link carries its streams back, so there is no failback to play"
 _WHY_NOT: Mapping[Link, str] = {
     Link.SUPERCLUSTER_MIRROR: _NO_MAJORITY,
-    Link.SUPERCLUSTER_MIRROR_WITNESS: "its failback starts the first region joined, and the search starts it apart",
+    Link.SUPERCLUSTER_MIRROR_WITNESS: (
+        "a region that returns joined is reached by writers of every region, and its old streams acknowledge some of "
+        "them before they are gone: known, not solved, and so not searched"
+    ),
     Link.STRETCH: "its streams span the regions, and none is promoted",
     Link.SOURCED: "each region writes streams of its own, so that two writers are no breach",
     Link.MANAGED: "its servers are run by a provider",

@@ -86,8 +86,8 @@ class Troubles:
                     await self.lab.wan.set(a, b, delay_ms=one.amount, one_way=True)
             case Trouble.DISK:
                 await asyncio.to_thread(self._fill, self._region(one.target))
-            case Trouble.CLOCK:
-                self.clock.off_s = one.amount
+            case Trouble.CLOCK | Trouble.DRIFT:
+                self._set_clocks(one, one.amount)
 
     async def mend(self, one: Disturbance) -> None:
         match one.kind:
@@ -102,10 +102,22 @@ class Troubles:
                 await self.lab.wan.set(self.home, self.away, delay_ms=self.delay_ms)
             case Trouble.DISK:
                 self._free(self._region(one.target))
-            case Trouble.CLOCK:
-                self.clock.off_s = 0.0
+            case Trouble.CLOCK | Trouble.DRIFT:
+                self._set_clocks(one, 0.0)
             case _:
                 """The other link trouble is mended with the region."""
+
+    def _set_clocks(self, one: Disturbance, amount: float) -> None:
+        """``off_s``, or how fast they run. A clock that ran fast keeps what it gained."""
+        if one.target == "controller" and one.kind is Trouble.CLOCK:
+            self.clock.off_s = amount
+        elif one.target == "controller":
+            self.clock.drift(amount)
+        elif clocks := self.lab.supervisor.clocks:
+            for name in self._named(one.target):
+                file = clocks.of(name)
+                if file.path.exists():
+                    file.step(amount) if one.kind is Trouble.CLOCK else file.drift(amount)
 
     def _kill(self, target: str) -> None:
         names = self._named(target)
@@ -131,8 +143,9 @@ class Troubles:
                     self.lab.supervisor.send(name, number)
 
     def _named(self, target: str) -> list[str]:
-        if target == "gate":
-            return [f"gate-{self.home}"] if f"gate-{self.home}" in self.specs else self._servers(self.home)
+        if target in ("gate", "standby-gate"):
+            region = self.home if target == "gate" else self.away
+            return [f"gate-{region}"] if f"gate-{region}" in self.specs else self._servers(region)
         if target == "agent":
             return [name for name in self.specs if name.startswith("agent-")]
         return self._servers(self._region(target)) if target in ("home", "away") else []

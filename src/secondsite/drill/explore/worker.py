@@ -29,6 +29,7 @@ from secondsite.drill.explore.writers import RegionWriter
 from secondsite.drill.play.setup import Setup, make_setup
 from secondsite.lab.options import LabOptions
 from secondsite.lab.world import Lab
+from secondsite.model.deployment import Deployment
 from secondsite.model.errors import SecondsiteError
 from secondsite.model.nats import Retention, Stream
 from secondsite.model.operate import Operate, Writers
@@ -85,19 +86,31 @@ async def play(order: Order) -> Played:
         _mount(folder, [server.name for server in servers_of(deployment)])
     home, *others = [site.region.name for site in deployment.sites]
     rtt_ms = dict.fromkeys(((home, other) for other in others), 2 * DELAY_MS)
-    options = LabOptions(folder=folder, seed=order.schedule.seed, services=False, positions_s=1.0, rtt_ms=rtt_ms)
+    options = LabOptions(
+        folder=folder, seed=order.schedule.seed, services=False, positions_s=1.0, rtt_ms=rtt_ms, clocks=True
+    )
     async with Lab.up(deployment, options) as lab:
         promises: list[Promise] = []
         subjects = [(family.name, probe_subject(family.subjects[0])) for family in families(deployment)]
+        kept_in = _regions_by_stream(deployment)
         every_s = len(subjects) / order.rate_per_s
         writers = {
-            region: RegionWriter(region, _clients(lab, region), subjects, promises, every_s) for region in lab.regions
+            region: RegionWriter(region, _clients(lab, region), subjects, promises, every_s, kept_in)
+            for region in lab.regions
+            if lab.servers(region)
         }
         standby = deployment.standby
         away = standby.region.name if standby else others[-1]
         doors = Doors(lab, away, MemoryRecord((home,)), writers)
         steps = executors(order.schedule.spoiled)
         return await Explorer(order.schedule, lab, setup.kit, doors, promises, folder, steps).play()
+
+
+def _regions_by_stream(deployment: Deployment) -> dict[str, str]:
+    """The region of each stream whose name is no other's."""
+    placed = [one for family in families(deployment) for one in (family.origin, *family.copies)]
+    names = [one.name for one in placed]
+    return {one.name: one.region for one in placed if names.count(one.name) == 1}
 
 
 def _clients(lab: Lab, region: str) -> NatsPlace:

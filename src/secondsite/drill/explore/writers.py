@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import define, field
 
@@ -19,13 +19,15 @@ _AGAIN_S = 0.05
 
 @define
 class RegionWriter:
-    """``subjects``: by stream, one that it listens on. ``promises`` is shared by all writers."""
+    """``subjects``: by stream, one that it listens on. ``promises`` is shared by all writers. ``kept_in``: by name of a
+    stream that is nowhere else, its region; a super-cluster carries a write to wherever that is."""
 
     region: str
     place: NatsPlace
     subjects: Sequence[tuple[str, str]]
     promises: list[Promise]
     every_s: float
+    kept_in: Mapping[str, str] = field(factory=dict)
     _number: int = field(default=0)
 
     async def run(self) -> None:
@@ -55,4 +57,5 @@ class RegionWriter:
     def take(self, answer: PublishAnswer, stream: str, message_id: str, sent_s: float) -> None:
         if not answer.code and not answer.duplicate:
             now_s = time.monotonic()
-            self.promises.append(Promise(stream, self.region, message_id, answer.sequence, sent_s, now_s))
+            region = self.kept_in.get(answer.stream, self.region)
+            self.promises.append(Promise(stream, region, message_id, answer.sequence, sent_s, now_s))

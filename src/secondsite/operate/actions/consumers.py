@@ -17,6 +17,7 @@ from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.model.procedure import Step, Verb
 from secondsite.nats.streams import ConsumerState
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, failed
+from secondsite.operate.actions.interest import keep_by_interest, keeping_by_interest
 from secondsite.operate.actions.record import live_positions
 from secondsite.operate.consumer_config import filters_of, may_be_set, recreated, started_at
 from secondsite.operate.layout import DIVERGED, StreamFamily, StreamPlacement
@@ -61,7 +62,8 @@ class RestoreConsumers:
                 await restore(door, wanted)
                 context.progressed()
                 done[wanted.key] = {"start": wanted.start, "source": wanted.source}
-        return {"region": region, "consumers": done}
+            kept = await _by_interest(context, door, region)
+        return {"region": region, "consumers": done, **kept}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         """At the positions that the primary's agent last copied."""
@@ -73,6 +75,17 @@ class RestoreConsumers:
             for consumer in (one for one in family.origin.stream.consumers if one.durable):
                 last = {"last_by_subj": position_subject(family.name, consumer.name)}
                 yield from _positioned(placement, consumer, (region, f"STREAM.MSG.GET.{STREAM}", last), _POSITION)
+            yield from keeping_by_interest(family, placement)
+
+
+async def _by_interest(context: Context, door: StreamsDoor, region: str) -> Facts:
+    """What of it could not be had, by stream."""
+    notes = {}
+    for family in context.families:
+        if placement := family.at(region):
+            notes[family.name] = await keep_by_interest(door, family, placement)
+    notes = {name: note for name, note in notes.items() if note}
+    return {"kept": notes} if notes else {}
 
 
 async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, region: str) -> list[WantedConsumer]:
@@ -112,6 +125,7 @@ async def carry_consumers(
             door, WantedConsumer(family, placement, position.consumer, position.config, start, position.source)
         )
         made[position.key] = start
+    await keep_by_interest(door, family, placement)
     return made
 
 
@@ -123,6 +137,7 @@ def carrying(family: StreamFamily, placement: StreamPlacement, *, from_: str) ->
     for consumer in family.origin.stream.consumers:
         asked = (from_, f"CONSUMER.INFO.{there.name}.{consumer.name}", "")
         yield from _positioned(placement, consumer, asked, _INFO)
+    yield from keeping_by_interest(family, placement)
 
 
 HELD_UNTIL = "2100-01-01T00:00:00Z"

@@ -108,7 +108,7 @@ class Fence:
         pairs = to_fence(context, region)
         if not pairs:
             return Prospect(now=(_not_needed(context),))
-        ended = _lease_change(context, step, region)
+        ended = lease_change(context, region) if _has_lease(context, step) else ()
         async with context.reached(region) as door:
             if door is None:
                 marked = (*ended, f"mark {region} unfenced, as it cannot be reached")
@@ -219,9 +219,10 @@ def _has_lease(context: Scope, step: Step) -> bool:
     return leased(context.deployment) is not None and region == context.home and not starts_isolated(context, step)
 
 
-def _lease_change(context: Scope, step: Step, region: str) -> tuple[str, ...]:
+def lease_change(context: Scope, region: str) -> tuple[str, ...]:
+    """What it means for the plan that the region's lease is ended."""
     terms = leased(context.deployment)
-    if terms is None or not _has_lease(context, step):
+    if terms is None:
         return ()
     return (f"end the write lease of {region}, and wait until it expires: {terms.handover_s:g} s",)
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from secondsite.model.errors import MachineError
 from secondsite.model.nats import Retention
@@ -34,18 +34,10 @@ from secondsite.operate.action import (
     until,
 )
 from secondsite.operate.actions.consumers import carry_consumers, carrying
-from secondsite.operate.actions.fence import (
-    fence_guard,
-    fence_stream,
-    fencing,
-    is_answer_of,
-    leaseless,
-    without_clients,
-)
-from secondsite.operate.actions.give_back import give_back
+from secondsite.operate.actions.fence import fence_guard, is_answer_of, lease_change
 from secondsite.operate.actions.opening import open_config, opening_edit
+from secondsite.operate.actions.quiesce import draining, quiesce
 from secondsite.operate.actions.sourcing import goes_on, going_on
-from secondsite.operate.journal import UNFENCED
 from secondsite.operate.layout import (
     DIVERGED,
     Reach,
@@ -55,14 +47,30 @@ from secondsite.operate.layout import (
     promoting_subject,
     writer_config,
 )
-from secondsite.operate.reconcilers import owned_guard, pausing, stream_owners
-from secondsite.operate.shell import until_it_has, updated
+from secondsite.operate.reconcilers import owned_guard, stream_owners
+from secondsite.operate.shell import updated
 from secondsite.operate.world import StreamsDoor
 from secondsite.operate.writer_lease import grant_lease, granting
-
-ASK_AGAIN_S = 0.25
+from secondsite.strategies.write_gate import leased
 
 T = TypeVar("T")
+
+
+@define
+class Granting:
+    """The right to write goes along with the first stream that is taken over: there is no way back from it, and the
+    gates open while the other streams follow."""
+
+    context: Context
+    region: str
+    _lock: asyncio.Lock = field(factory=asyncio.Lock)
+    _done: bool = False
+
+    async def once(self) -> None:
+        async with self._lock:
+            if not self._done:
+                await grant_lease(self.context, self.region)
+            self._done = True
 
 
 def wanted_subjects(step: Step, family: StreamFamily) -> tuple[str, ...]:
@@ -75,6 +83,7 @@ class Promote:
     async def look(self, context: Context, step: Step) -> Prospect:
         region = step.region or context.away
         guards = list(fence_guard(context, step))
+        ended = lease_change(context, context.away) if region == context.home else ()
         async with context.reached(region) as door:
             if door is None:
                 what = f"{region} cannot be reached"
@@ -97,19 +106,20 @@ class Promote:
             for guard in _retention_guard(family, placement, state)
         ]
         return Prospect(
-            changes=tuple(changes), now=(f"{len(changes)} of {len(states)} to promote",), guards=tuple(guards)
+            changes=(*ended, *changes), now=(f"{len(changes)} of {len(states)} to promote",), guards=tuple(guards)
         )
 
     async def run(self, context: Context, step: Step) -> Facts:
         region = step.region or context.away
         pairs = _mirrors_at(context, step, region)
         await _can_follow(context, pairs, region)
-        drained = await self._quiesce(context, pairs, region)
+        drained = await quiesce(context, pairs, region)
         async with context.world.streams(region) as door:
-            ends = await asyncio.gather(*(self._promote(context, step, door, *pair) for pair in pairs))
+            granting_once = Granting(context, region)
+            promoted_all = (self._promote(context, step, door, *pair, granting_once) for pair in pairs)
+            ends = await asyncio.gather(*promoted_all)
         diverged = {family.name: {"diverged": end} for (family, _), end in zip(pairs, ends, strict=True)}
         carried = await self._carry_consumers(context, pairs, drained, region)
-        await grant_lease(context, region)
         return {"region": region, "streams": diverged, "drained": drained, "consumers": carried}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
@@ -117,7 +127,7 @@ class Promote:
         region = context.region_of(step)
         pairs = _mirrors_at(context, step, region)
         if context.fault is None:
-            yield from _draining(context, pairs)
+            yield from draining(context, pairs)
         for family, placement in pairs:
             mirror = (
                 f".config | del(.mirror, .mirror_direct) | .subjects = {json.dumps([promoting_subject(placement)])}"
@@ -131,31 +141,6 @@ class Promote:
             for family, placement in pairs:
                 yield from carrying(family, placement, from_=context.away)
         yield from granting(context, region)
-
-    async def _quiesce(
-        self, context: Context, pairs: list[tuple[StreamFamily, StreamPlacement]], region: str
-    ) -> list[str]:
-        """Make sure that no other copy takes writes; where the old writer is there, wait for its last message."""
-        drained = []
-        for other in sorted({placement.region for family, _ in pairs for placement in family.others(region)}):
-            async with context.reached(other, _patience_s(context, other)) as door:
-                if door is None:
-                    _expect_unreachable(context, other)
-                    continue
-                here = [pair for pair in pairs if pair[0].at(other)]
-                await self._drain(context, door, here, other, region)
-                await context.stopping(other)
-                stopped: list[tuple[StreamFamily, StreamPlacement]] = []
-                without_lease = leaseless(context, other)
-                try:
-                    stops = (_stop(context, door, f, other, stopped, leaseless=without_lease) for f, _ in here)
-                    await asyncio.gather(*stops)
-                    await self._drain(context, door, here, other, region)
-                except BaseException:
-                    await give_back(context, stopped, region)
-                    raise
-                drained.append(other)
-        return drained
 
     async def _carry_consumers(
         self, context: Context, pairs: list[tuple[StreamFamily, StreamPlacement]], drained: list[str], region: str
@@ -171,26 +156,14 @@ class Promote:
                         made |= await carry_consumers(source, door, family, there, placement)
         return made
 
-    async def _drain(
+    async def _promote(
         self,
         context: Context,
-        other: StreamsDoor,
-        pairs: list[tuple[StreamFamily, StreamPlacement]],
-        there: str,
-        region: str,
-    ) -> None:
-        """Until the copies have what their origins had as they were looked at; all of them at once.
-
-        Before the writers are stopped, so that little is left to wait for; and again after.
-        """
-        if "lagging-mirror" in context.allowed:
-            return
-        async with context.world.streams(region) as door:
-            sources = [(copy, source) for family, copy in pairs if (source := family.at(there)) is not None]
-            await asyncio.gather(*(_caught_up(context, door, other, *pair) for pair in sources))
-
-    async def _promote(
-        self, context: Context, step: Step, door: StreamsDoor, family: StreamFamily, placement: StreamPlacement
+        step: Step,
+        door: StreamsDoor,
+        family: StreamFamily,
+        placement: StreamPlacement,
+        granting_once: Granting,
     ) -> int:
         subjects = wanted_subjects(step, family)
         while True:
@@ -204,6 +177,7 @@ class Promote:
                     "create the mirror, or restore it from a backup",
                 )
             if promoted(state, subjects):
+                await granting_once.once()
                 if not state.config.get("no_ack"):  # one that acknowledges nothing answers no probe either
                     await _acknowledges(context, door, placement, subjects)
                 context.progressed()
@@ -266,16 +240,6 @@ def promoted(state: StreamState, subjects: tuple[str, ...]) -> bool:
     return not state.is_mirror and set(state.subjects) == set(subjects)
 
 
-def _draining(context: ManualContext, pairs: list[tuple[StreamFamily, StreamPlacement]]) -> Iterable[str]:
-    """A planned move: the serving side takes no more, and the other has all of it."""
-    yield from without_clients(context, context.away)
-    yield from pausing(stream_owners(context, context.away, (placement.name for _, placement in pairs)))
-    yield from fencing(context, context.away)
-    for family, placement in pairs:
-        if (there := family.at(context.away)) is not None:
-            yield until_it_has(placement, there)
-
-
 async def _acknowledges(
     context: Context, door: StreamsDoor, placement: StreamPlacement, subjects: tuple[str, ...]
 ) -> None:
@@ -293,61 +257,9 @@ async def _acknowledges(
         await until(context, lambda subject=subject: answers(subject))  # type: ignore[misc]
 
 
-async def _stop(
-    context: Context,
-    door: StreamsDoor,
-    family: StreamFamily,
-    region: str,
-    stopped: list[tuple[StreamFamily, StreamPlacement]],
-    *,
-    leaseless: bool,
-) -> None:
-    placement = family.at(region)
-    if placement is None:
-        return
-
-    def begins() -> None:
-        stopped.append((family, placement))
-
-    if await fence_stream(door, family, placement, leaseless=leaseless, begins=begins):
-        context.progressed()
-
-
-async def _caught_up(
-    context: Context, door: StreamsDoor, other: StreamsDoor, placement: StreamPlacement, source: StreamPlacement
-) -> None:
-    """It has all that the other side had at first; a stream that is no mirror any more has nothing to wait for."""
-    wanted: list[int] = []
-    ends = [0]
-
-    async def whole() -> bool:
-        there = None if wanted else await other.stream(source.name)
-        here = await door.stream(placement.name)
-        if here is None or not here.is_mirror or not (wanted or there):
-            return True
-        wanted[:] = wanted or [there.last_seq if there else 0]
-        ends[0] = here.last_seq
-        return here.last_seq >= wanted[0]
-
-    await until(context, whole, lambda: ends[0])
-
-
 def _mirrors_at(context: Scope, step: Step, region: str) -> list[tuple[StreamFamily, StreamPlacement]]:
     pairs = ((family, family.at(region)) for family in context.chosen(step) if family.reach is Reach.MIRRORED)
     return [(family, placement) for family, placement in pairs if placement is not None]
-
-
-def _patience_s(context: Context, region: str) -> float | None:
-    """One that did not answer when it was to be fenced is asked once more, and not waited for."""
-    states = [facts.get("state") for facts in context.facts.values() if facts.get("region") == region]
-    return ASK_AGAIN_S if UNFENCED in states else None
-
-
-def _expect_unreachable(context: Context, region: str) -> None:
-    """A region that was fenced and is gone now stays fenced; one that nobody tried to fence may take writes."""
-    if not any(facts.get("region") == region and "state" in facts for facts in context.facts.values()):
-        what = f"{region} cannot be reached and no step fenced it or marked it unfenced"
-        raise failed(what, "resume after a fence step is done")
 
 
 async def _can_follow(context: Context, pairs: list[tuple[StreamFamily, StreamPlacement]], region: str) -> None:
@@ -363,8 +275,9 @@ async def _can_follow(context: Context, pairs: list[tuple[StreamFamily, StreamPl
 
 
 def _reconciled(context: Scope, pairs: list[tuple[StreamFamily, StreamPlacement]], region: str) -> tuple[Guard, ...]:
-    """On the way back the promotion itself fences the other region, whose writers hold no lease."""
-    if region != context.home:
+    """On the way back the promotion itself fences the other region. Where writers hang on a lease, whoever gives a
+    stream its subjects back gives nobody the right to write."""
+    if region != context.home or leased(context.deployment):
         return ()
     others = [placement for family, _ in pairs for placement in family.others(region)]
     owners = [one for r in {p.region for p in others} for one in stream_owners(context, r, (p.name for p in others))]
@@ -391,8 +304,8 @@ def _version_guard(door: StreamsDoor, region: str) -> list[Guard]:
 
 
 def _retention_guard(family: StreamFamily, placement: StreamPlacement, state: StreamState) -> list[Guard]:
-    """A stream kept by interest that has no consumers drops every message once it is no mirror."""
+    """Somebody made it so: the mirrors of `render` have limits retention until their consumers are there."""
     if state.config.get("retention") != str(Retention.INTEREST) or not state.is_mirror:
         return []
-    what = f"{placement.name} has interest retention: promoted without consumers, it deletes all of its messages"
-    return [Guard("interest-without-consumers", what, "mirror it with limits retention, or override with --allow")]
+    what = f"{placement.name} has interest retention: a mirror that has no consumers holds none of the messages"
+    return [Guard("interest-without-consumers", what, "make it anew with limits retention, or override with --allow")]

@@ -14,7 +14,7 @@ from attrs import frozen
 from secondsite.model.procedure import Step, Verb
 from secondsite.nats.jetstream import RefusedError
 from secondsite.nats.streams import StreamState
-from secondsite.operate.action import Context, Facts, ManualContext, Prospect, failed, until
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, failed, until
 from secondsite.operate.actions.consumers import WantedConsumer, restore
 from secondsite.operate.actions.copies import copies_anew, copies_to_remake, origins_of
 from secondsite.operate.consumer_config import is_users
@@ -34,7 +34,7 @@ class RemakeCopies:
         """``restorer.chosen`` are restored before; without a choice, it shows only then which were gone."""
         remade, left = copies_to_remake(context, restorer.chosen or _restored(context))
         changes = [f"{one.name} in {one.region}: save, delete and recreate it" for one in remade]
-        return Prospect(changes=tuple(changes), now=tuple(_left(one) for one in left))
+        return Prospect(changes=tuple(changes), guards=tuple(map(_guard, left)))
 
     async def run(self, context: Context, step: Step, restorer: OriginRestorer) -> Facts:
         remade, left = copies_to_remake(context, _restored(context))
@@ -52,6 +52,17 @@ def _restored(context: Context) -> tuple[str, ...]:
     """What was brought back; all that may have been where a person did it."""
     names = context.done(Verb.RESTORE_ORIGINS).get("restored")
     return tuple(family.name for family in context.families) if names is None else tuple(names)
+
+
+def _guard(one: StreamPlacement) -> Guard:
+    """Known before anything is restored: it can be made anew only without what was written to it alone."""
+    sources = ", ".join(each.stream for each in one.stream.sources)
+    what = f"{one.name} in {one.region} accepts writes of its own beside what it sources from {sources}"
+    remedy = (
+        f"remove {sources} from its sources first, and add it again after the repair, opt_start_seq behind its last "
+        "message; to let it hold those messages twice, give --allow sources-and-writes"
+    )
+    return Guard("sources-and-writes", f"{what}, and would hold the latter twice", remedy)
 
 
 def _left(one: StreamPlacement) -> str:

@@ -8,6 +8,7 @@ and takes them alone. All of it is looked at again right before each stream is d
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 
 from attrs import frozen
@@ -24,6 +25,7 @@ from secondsite.operate.layout import DIVERGED, Reach, StreamFamily, StreamPlace
 from secondsite.operate.positions import replicate_positions
 from secondsite.operate.shell import changed, last_sequence, until_it_has
 from secondsite.operate.world import Sites, StreamsDoor
+from secondsite.operate.writer_lease import may_hold_lease
 
 _SALVAGE_FIRST = "salvage first, or give up its data with --allow not-salvaged"
 
@@ -49,10 +51,10 @@ class Resynchronise:
         for pair in pairs:
             await _replace(context, *pair)
         joined = await self._join(context, step, region) if region == context.home else "never diverged"
-        ends: dict[str, int] = {}
+        stand = await asyncio.gather(*(self._mirror(context, *pair) for pair in pairs))
+        ends = {family.name: end for (family, _, _), end in zip(pairs, stand, strict=True)}
         beside: dict[str, object] = {}
-        for family, placement, of in pairs:
-            ends[family.name] = await self._mirror(context, family, placement, of)
+        for _, placement, of in pairs:
             for copy in local_mirrors(context, placement):
                 beside[copy.name] = await _beside(context, copy, of)
         if region != context.home:
@@ -158,7 +160,9 @@ async def _replace(
             here = await door.stream(placement.name)
             if here is None or here.is_mirror:
                 return True
-            _refuse_last_copy(context, family, (placement, here), (of, await serving.stream(of.name)))
+            writable = is_writable(here.config, family) and await may_hold_lease(context, placement.region)
+            there = await serving.stream(of.name)
+            _refuse_last_copy(context, family, (placement, here), (of, there), writable=writable)
             if read_only:
                 await _durables_first(serving, family, of)
                 return True
@@ -173,10 +177,15 @@ def _refuse_last_copy(
     family: StreamFamily,
     old: tuple[StreamPlacement, StreamState],
     serving: tuple[StreamPlacement, StreamState | None],
+    *,
+    writable: bool,
 ) -> None:
-    """Raises FinalError unless the serving side takes the writes alone, and has what is deleted or it was saved."""
+    """Raises FinalError unless the serving side takes the writes alone, and has what is deleted or it was saved.
+
+    Not ``writable`` is a stream that something gave its subjects back to, where no writer holds the right to write.
+    """
     (placement, here), (of, there) = old, serving
-    if there is None or not is_writable(there.config, family) or is_writable(here.config, family):
+    if there is None or not is_writable(there.config, family) or writable:
         what = (
             f"{of.name} in {of.region} does not serve alone, so {placement.name} in {placement.region} is not deleted"
         )

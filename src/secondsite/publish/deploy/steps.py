@@ -22,6 +22,7 @@ from secondsite.publish.deploy.watch import SECRET, WATCH, observers_in, watch_f
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.archiver import archived, store_url, vault_of
 from secondsite.strategies.deployed_addresses import DeployedAddresses
+from secondsite.strategies.rights import lease_subject
 from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of
 from secondsite.strategies.service_records import WRITES, RoutingPolicy, service_records
 from secondsite.strategies.write_gate import gated_subjects, leased
@@ -315,11 +316,17 @@ def _gate(deployment: Deployment, book: DeployedAddresses, region: str) -> Deplo
     for server in _first_of_each(deployment, region):
         lines += _rolled(server, gate_patch_file(server, book), book)
     beside = "`secondsite gate` beside it saw twice that the copies elsewhere are mirrors still. "
+    first = region == deployment.primary.region.name
+    held = (
+        "it renews through the other region. Where the regions cannot see each other, nobody writes here once the "
+        "lease has run out (`writers: one`)"
+        if first
+        else "a failover grants it. Until then nobody writes here; if this region serves today, grant it first: "
+        f"`nats request {lease_subject(region)} '{{\"granted\": true}}'`"
+    )
     parent = (
-        "`secondsite gate`, which starts it as its child, holds a lease that it renews through the other region, and "
-        "saw twice that the copies elsewhere are mirrors still. Where the regions cannot see each other, nobody writes "
-        "here once the lease has run out (`writers: one`). The image of the container becomes the gate's, the binary "
-        "comes from the official image. "
+        f"`secondsite gate`, which starts it as its child, holds a lease that {held}. The image of the container "
+        "becomes the gate's, the binary comes from the official image. "
     )
     return DeployStep(
         Md(f"Install the write gate in {text(region)}"),
@@ -328,5 +335,5 @@ def _gate(deployment: Deployment, book: DeployedAddresses, region: str) -> Deplo
             f"{parent if leased(deployment) else beside}Do this after the copies exist: until then it stays closed."
         ),
         fence(lines),
-        Md("the gate logs that the region accepts writes"),
+        Md("the gate logs that the region accepts writes" if first else "a publish by the application is refused"),
     )

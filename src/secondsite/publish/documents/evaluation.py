@@ -251,7 +251,8 @@ def _links(inputs: Inputs, compared: tuple[ComparedStrategy, ...], provider: str
                 sources.figure(nats.rpo) if nats else "–",
                 sources.figure(a.latency.publish_p50_ms),
                 str(len(a.deployment.sites)),
-                f"{a.complexity.manual_steps} / {a.complexity.irreversible_steps}",
+                f"{a.complexity.manual_steps} / {a.complexity.irreversible_steps}"
+                + ("" if a.complexity.way_back else ", no way back"),
                 f"{row.hazards[Severity.FATAL]} / {row.hazards[Severity.HIGH]}",
                 "no" if a.unprepared else "yes",
                 Md(contracts_text(row)),
@@ -311,7 +312,7 @@ def _complexity(compared: tuple[ComparedStrategy, ...], today: Assessment, sourc
                 strong(code(row.id)) if row.recommended else code(row.id),
                 str(effort.component_regions),
                 str(effort.cross_region_links),
-                str(effort.manual_steps),
+                effort.by_hand_text,
                 str(effort.irreversible_steps),
                 sources.value(effort.hours_per_month, row.hours.text),
                 str(effort.open_hazards),

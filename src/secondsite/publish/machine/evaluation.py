@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from secondsite.evaluate.complexity import Complexity
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Evaluation, Recommendation
 from secondsite.model.estimate import Estimate
 from secondsite.model.procedure import Procedure
@@ -78,15 +79,7 @@ def _strategy(assessment: Assessment) -> dict[str, Any]:
             "publish_p50": estimate_json(speed.publish_p50_ms),
             "publish_p99": estimate_json(speed.publish_p99_ms),
         },
-        "complexity": {
-            "components": effort.components,
-            "component_regions": effort.component_regions,
-            "cross_region_links": effort.cross_region_links,
-            "manual_steps": effort.manual_steps,
-            "irreversible_steps": effort.irreversible_steps,
-            "open_hazards": effort.open_hazards,
-            "hours_per_month": estimate_json(effort.hours_per_month),
-        },
+        "complexity": _complexity(effort),
         "hazards": [hazard.rule for hazard in assessment.hazards if not hazard.waived],
         "excluded": assessment.excluded or None,
         "requirements": [
@@ -111,6 +104,19 @@ def _strategy(assessment: Assessment) -> dict[str, Any]:
             for each in assessment.policies
         ],
         "procedures": [_procedure(procedure) for procedure in assessment.procedures.values()],
+    }
+
+
+def _complexity(effort: Complexity) -> dict[str, Any]:
+    return {
+        "components": effort.components,
+        "component_regions": effort.component_regions,
+        "cross_region_links": effort.cross_region_links,
+        "manual_steps": effort.manual_steps,
+        "way_back": effort.way_back,
+        "irreversible_steps": effort.irreversible_steps,
+        "open_hazards": effort.open_hazards,
+        "hours_per_month": estimate_json(effort.hours_per_month),
     }
 
 

@@ -202,7 +202,7 @@ def _efforts(evaluation: Evaluation) -> Table:
             _before_and_after(speed),
             f"{number(speed.publish_p50_ms.quantile(0.5), 2)} ms" if evaluation.system.nats else "–",
             str(len(assessment.deployment.sites)),
-            str(effort.manual_steps),
+            effort.by_hand_text,
         )
     return table
 
@@ -302,7 +302,8 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
             else ""
         ),
         f"{effort.component_regions} components in regions, {effort.cross_region_links} links between regions, "
-        f"{effort.manual_steps} manual and {effort.irreversible_steps} irreversible steps, "
+        f"{effort.manual_steps} manual{'' if effort.way_back else ' (no way back)'} and "
+        f"{effort.irreversible_steps} irreversible steps, "
         f"{effort.open_hazards} open hazards, {number(effort.hours_per_month.mean)} hours a month",
         *_writers(chosen),
     ]
