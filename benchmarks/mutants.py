@@ -37,7 +37,7 @@ MOST_ALIVE = 0.05
 _NOT_DRAWN = "not drawn"
 _PROCESSOR_S = 40
 """Of processor time, which no other load on the machine uses up: a mutant that never ends is told from a slow one."""
-_TEST_S, _COMMAND_S = 30, 300
+_TEST_S, _COMMAND_S = 120, 900
 _PYTEST = (
     f"python -m pytest -x -q -p no:cacheprovider -p mutants_fail_fast --hypothesis-seed=1 --timeout={_TEST_S}"
     " -m 'not slow and not drills'"

@@ -118,6 +118,10 @@ def test_a_limit_that_leaves_no_room_for_what_was_not_run_is_unproven(tmp_path: 
     assert found.verdict is Verdict.UNPROVEN
     assert found.why == "create-cluster took no time here, but may take 60 min of the remaining 4 min 48 s"
     assert _judged(tmp_path / "roomy", manifest, evolve(API, rto_s=Seconds(4000))).verdict is Verdict.MET
+    took = _judged(tmp_path / "took", manifest, API).rto_s
+    assert took
+    to_the_point = evolve(API, rto_s=Seconds(took["total"] + missing.seconds))
+    assert _judged(tmp_path / "to-the-point", manifest, to_the_point).verdict is Verdict.MET
     late = _judged(tmp_path / "late", manifest, evolve(API, rto_s=Seconds(5)))
     assert (late.verdict, late.why) == (Verdict.BREACHED, "back after 12.1 s")
     assert _judged(tmp_path / "other", manifest, NATS).verdict is Verdict.MET
