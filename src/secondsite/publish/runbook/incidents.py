@@ -43,7 +43,7 @@ def levels(inputs: Inputs, sources: Sources) -> Md:
                f"{duration(limit_s)} the contract's owner is informed"),
         ),
         ("P1", "clients are served, but a failover would fail or lose more than promised (critical alerts)",
-         Md(f"{duration(900)} {_proposal(sources)}"), text("incident commander after 1 h")),
+         Md(f"{duration(900)} {_proposal(sources)}"), Md(f"incident commander after {duration(3600)} {_proposal(sources)}")),
         ("P2", "one replica, zone or check failed, and the rest covers it (warnings)",
          Md(f"{duration(14400)} {_proposal(sources)}"), text("the team's lead on the next working day")),
         ("P3", "evidence, documents or a TTL are out of date", text("next working day"),
