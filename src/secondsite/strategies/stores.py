@@ -75,9 +75,9 @@ def needed_to_serve(system: System) -> frozenset[str]:
     reached = set(ahead)
     while ahead:
         service = services.get(ahead.pop())
-        found = [other for other in (service.depends_on if service else ()) if other not in reached]
-        reached.update(found)
-        ahead += found
+        behind = [other for other in (service.depends_on if service else ()) if other not in reached]
+        reached.update(behind)
+        ahead += behind
     return frozenset(store.name for store in system.stores if store.loss is Loss.DATA and store.service in reached)
 
 
