@@ -71,10 +71,13 @@ def _follows(store: Store) -> bool:
 def needed_to_serve(system: System) -> frozenset[str]:
     """Stores with data that the API or a gateway cannot answer without, as the system file says: also at one remove."""
     services = {service.name: service for service in system.services}
-    reached = [service.name for service in system.services if service.role in (Role.API, Role.GATEWAY)]
-    for name in reached:
-        service = services.get(name)
-        reached += [other for other in (service.depends_on if service else ()) if other not in reached]
+    ahead = [service.name for service in system.services if service.role in (Role.API, Role.GATEWAY)]
+    reached = set(ahead)
+    while ahead:
+        service = services.get(ahead.pop())
+        behind = [other for other in (service.depends_on if service else ()) if other not in reached]
+        reached.update(behind)
+        ahead += behind
     return frozenset(store.name for store in system.stores if store.loss is Loss.DATA and store.service in reached)
 
 
