@@ -188,6 +188,18 @@ EDGES: list[tuple[str, str, Change, bool]] = [
         ),
         True,
     ),
+    (
+        "store-rpo-below-lag",
+        "leaf",
+        both(in_store(RunningStore(lag_s=Seconds(301))), FOLLOWED, in_contracts(STATE_RPO)),
+        True,
+    ),
+    (
+        "store-rpo-below-lag",
+        "leaf",
+        both(in_store(RunningStore(lag_s=Seconds(300))), FOLLOWED, in_contracts(STATE_RPO)),
+        False,
+    ),
     ("store-slot-fills-disk", "system", in_store(RunningStore(slots=0, bounded_slots=False)), False),
     ("store-slot-fills-disk", "system", in_store(RunningStore(slots=1)), False),  # unknown accuses nobody
     ("store-no-log-archive", "system", in_store(RunningStore()), False),
