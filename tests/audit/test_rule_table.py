@@ -46,7 +46,7 @@ from secondsite.model.procedure import Need, Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Kept, Secret
 from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Spreading
 from secondsite.model.settings import Settings
-from secondsite.model.store import Replicated, RunningStore
+from secondsite.model.store import CopiesToday, RunningStore
 from secondsite.model.units import Bytes, Cores, Seconds
 from secondsite.model.waiver import Waiver
 
@@ -146,7 +146,7 @@ TABLE: dict[str, tuple[str, Change]] = {
     ),
     "store-slot-fills-disk": ("system", in_store(RunningStore(slots=1, bounded_slots=False))),
     "store-no-log-archive": ("system", in_store(RunningStore(archived=False))),
-    "store-numbers-repeat": ("system", in_store(RunningStore(replicated=Replicated.ASYNCHRONOUS, sequences=1))),
+    "store-numbers-repeat": ("system", in_store(RunningStore(replicated=CopiesToday.ASYNCHRONOUS, sequences=1))),
     "store-not-rewindable": ("system", in_store(RunningStore(rewindable=False))),
     "store-extension-not-in-image": (
         "system",

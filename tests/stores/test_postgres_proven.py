@@ -15,7 +15,7 @@ from secondsite.cli.__main__ import app
 from secondsite.discover.system_file.reading import load_system
 from secondsite.lab.postgres_files import TABLE, own, prefix, tools
 from secondsite.model.errors import MachineError
-from secondsite.stores.postgres_scratch import Scratch, lacking
+from secondsite.stores.postgres_scratch import ScratchPostgres, lacking
 
 pytestmark = pytest.mark.slow
 WRITES = f"postgres.public.{TABLE}"
@@ -28,10 +28,10 @@ def _tool(pair: PostgresPair, name: str, *words: str) -> None:
     subprocess.run([*prefix(), str(folder / name), *to, *words], check=True, capture_output=True)
 
 
-def _scratch() -> Scratch:
+def _scratch() -> ScratchPostgres:
     folder = tools()
     assert folder is not None
-    return Scratch(folder, prefix(), own, within_s=60.0)
+    return ScratchPostgres(folder, prefix(), own, within_s=60.0)
 
 
 async def _until_archived(pair: PostgresPair, archive: Path) -> None:

@@ -14,7 +14,7 @@ from secondsite.cli.__main__ import app, run
 from secondsite.discover.system_file.reading import load_system
 from secondsite.lab.postgres_files import WRITER
 from secondsite.model.errors import InputError
-from secondsite.model.store import Loss, Replicated, Store
+from secondsite.model.store import CopiesToday, Loss, Store
 from secondsite.stores.inspect import inspect_postgres
 from secondsite.stores.postgres_place import PostgresPlace
 
@@ -34,7 +34,7 @@ spec:
 """
 
 
-async def _until(pair: PostgresPair, said: Replicated) -> None:
+async def _until(pair: PostgresPair, said: CopiesToday) -> None:
     place = pair.server(pair.home).place
     async with asyncio.timeout(10):
         while (await inspect_postgres(place, 0.0)).running.replicated is not said:  # noqa: ASYNC110 - of a server
@@ -70,7 +70,7 @@ async def test_a_primary_says_how_it_is_replicated_and_what_it_keeps(
         said = store.running
         assert said is not None
         assert (store.name, said.replicated, said.slots, said.bounded_slots) == (
-            *("ledger", Replicated.ASYNCHRONOUS, 1, False),
+            *("ledger", CopiesToday.ASYNCHRONOUS, 1, False),
         )
         assert (said.archived, said.rewindable, said.sequences, said.extensions) == (False, True, 1, ())
         assert said.version.startswith("18")
@@ -84,11 +84,11 @@ async def test_a_primary_says_how_it_is_replicated_and_what_it_keeps(
             "SELECT pg_reload_conf()",
             "CREATE TABLE more (id bigserial)",
         )
-        await _until(pair, Replicated.SYNCHRONOUS)
+        await _until(pair, CopiesToday.SYNCHRONOUS)
         assert await _init(str(manifest), "--postgres", "ledger=env:DR_PG", "--file", str(file), "--yes") == 0
         again = _running(file).running
         assert again is not None
-        assert (again.replicated, again.bounded_slots, again.sequences) == (Replicated.SYNCHRONOUS, True, 2)
+        assert (again.replicated, again.bounded_slots, again.sequences) == (CopiesToday.SYNCHRONOUS, True, 2)
 
         assert await _init(str(manifest), "--file", str(file), "--yes") == 0
         assert _running(file).running == again  # nobody was asked: what was said last stays
@@ -99,7 +99,7 @@ async def test_a_primary_says_how_it_is_replicated_and_what_it_keeps(
         assert bare.running.replicated is None  # unknown to such a login, not "single"
         assert any("pg_monitor" in note for note in bare.notes)
         pair.lab.kill(pair.name(pair.away))
-        await _until(pair, Replicated.SINGLE)
+        await _until(pair, CopiesToday.SINGLE)
     assert WRITER not in file.read_text(encoding="utf-8")
 
 
@@ -117,7 +117,7 @@ async def test_a_redis_says_whether_it_is_followed_and_whether_it_keeps_anything
         store = _running(file)
         assert store.running is not None
         assert (store.name, store.loss, store.persistent) == ("sessions", Loss.DATA, True)
-        assert store.running.replicated is Replicated.ASYNCHRONOUS
+        assert store.running.replicated is CopiesToday.ASYNCHRONOUS
         assert store.running.written_bytes_per_s is not None
         text = file.read_text(encoding="utf-8")
         assert not [word for word in pair.passwords.values() if word in text]

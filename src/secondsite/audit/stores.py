@@ -11,7 +11,7 @@ from secondsite.model.contract import Subject
 from secondsite.model.deployment import Copy
 from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
-from secondsite.model.store import Loss, Replicated, RunningStore, Store
+from secondsite.model.store import CopiesToday, Loss, RunningStore, Store
 from secondsite.model.wording import counted, duration, number
 from secondsite.strategies.stores import ASYNCHRONOUS, REPLICATED
 
@@ -126,8 +126,8 @@ def store_no_log_archive(audited: Audited) -> Iterator[Finding]:
 def store_numbers_repeat(audited: Audited) -> Iterator[Finding]:
     for store, running in _running(audited):
         followed = any(copy.method == ASYNCHRONOUS for copy in _covering(audited, store.name, Fault.REGION))
-        waits = running.replicated is Replicated.SYNCHRONOUS
-        if running.sequences and not waits and (followed or running.replicated is Replicated.ASYNCHRONOUS):
+        waits = running.replicated is CopiesToday.SYNCHRONOUS
+        if running.sequences and not waits and (followed or running.replicated is CopiesToday.ASYNCHRONOUS):
             yield Finding(
                 f"stores.{store.name}.running.sequences",
                 f"{counted(running.sequences, 'sequences')} of {store.name} may give numbers twice after a promotion",

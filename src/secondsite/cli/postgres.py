@@ -137,14 +137,14 @@ def prove(
     """Restore a backup into a scratch server, count its rows and time it; exit 1 if tables are missing."""
     from secondsite.lab.postgres_files import own, prefix
     from secondsite.stores.postgres_rows import counted_rows
-    from secondsite.stores.postgres_scratch import Scratch, lacking
+    from secondsite.stores.postgres_scratch import ScratchPostgres, lacking
 
     if until and not wal:
         raise InputError.at("--until", "a dump has one moment only", "give --wal with a base backup, or leave it out")
 
     async def work() -> tuple[Proven, tuple[str, ...]]:
         expected = await counted_rows(_server(live).place) if live else {}
-        scratch = Scratch(tools, prefix(), own)
+        scratch = ScratchPostgres(tools, prefix(), own)
         proven = await (scratch.moment(backup, wal, until) if wal else scratch.dump(backup))
         return proven, lacking(proven.rows, expected)
 

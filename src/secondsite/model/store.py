@@ -23,7 +23,7 @@ class Replication(StrEnum):
     NONE = "none"
 
 
-class Replicated(StrEnum):
+class CopiesToday(StrEnum):
     """Which copies a server has today, as it says itself; of a synchronous one a commit waits for a copy."""
 
     SINGLE = "single"
@@ -41,7 +41,7 @@ class RunningStore:
     """
 
     version: str = ""
-    replicated: Replicated | None = None
+    replicated: CopiesToday | None = None
     lag_s: Seconds | None = None
     written_bytes_per_s: float | None = None
     slots: int | None = None

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from secondsite.discover.live_store import LiveStore
 from secondsite.model.errors import InputError
-from secondsite.model.store import Replicated, RunningStore
+from secondsite.model.store import CopiesToday, RunningStore
 from secondsite.model.units import Bytes, Seconds
 from secondsite.stores.postgres_place import PostgresPlace, PostgresSession, StoreRefusedError
 from secondsite.stores.redis_place import RedisPlace, RedisSession
@@ -83,10 +83,10 @@ async def inspect_postgres(place: PostgresPlace, sample_s: float = SAMPLE_S) -> 
     return LiveStore(_postgres_url(place), "postgres", total, True, False, running, rated, tuple(notes))
 
 
-def _replicated(copies: int, *, synchronous: bool) -> Replicated:
+def _replicated(copies: int, *, synchronous: bool) -> CopiesToday:
     if not copies:
-        return Replicated.SINGLE
-    return Replicated.SYNCHRONOUS if synchronous else Replicated.ASYNCHRONOUS
+        return CopiesToday.SINGLE
+    return CopiesToday.SYNCHRONOUS if synchronous else CopiesToday.ASYNCHRONOUS
 
 
 async def _wal_rate(session: PostgresSession, sample_s: float) -> tuple[float | None, str]:

@@ -58,7 +58,7 @@ class Proven:
 
 
 @frozen
-class Scratch:
+class ScratchPostgres:
     """``tools``: the folder of the server's programs, of the major version that made the backup; ``prefix``: what they
     run under, and ``own`` gives a folder to whoever that is. ``within_s`` bounds the whole restore.
     """
@@ -177,9 +177,9 @@ class Scratch:
             stderr=asyncio.subprocess.PIPE,
             env=environment,
         )
-        _, said = await ran.communicate()
+        _, output = await ran.communicate()
         if ran.returncode:
-            last = said.decode(errors="replace").strip().splitlines()[-1:] or ["no output"]
+            last = output.decode(errors="replace").strip().splitlines()[-1:] or ["no output"]
             raise MachineError.at(
                 program, f"exited with code {ran.returncode}: {last[0]}", "fix the backup, then prove it"
             )

@@ -160,8 +160,8 @@ def database_links(kit: Kit, region: Region) -> tuple[WanLink, ...]:
     names = following(kit.system)
     if not names:
         return ()
-    said = [store.running.written_bytes_per_s for store in kit.system.stores if store.running and store.name in names]
-    known = sum(rate for rate in said if rate is not None)
+    rates = [store.running.written_bytes_per_s for store in kit.system.stores if store.running and store.name in names]
+    known = sum(rate for rate in rates if rate is not None)
     rate = known or kit.system.load.mean_per_s * kit.system.load.message_bytes
     return (WanLink(LinkKind.DATABASE, kit.home.name, region.name, "database log", rate),)
 
