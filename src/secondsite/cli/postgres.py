@@ -187,20 +187,20 @@ def events(
         agreement = compare(await ids_of(place, table, key, where), announced)
         return evolve(agreement, rows_without_event=compare(before, announced).rows_without_event)
 
-    found = asyncio.run(work())
+    agreement = asyncio.run(work())
     if json:
-        print_json({"schema": "secondsite/events/1", **asdict(found), "holds": found.holds})
+        print_json({"schema": "secondsite/events/1", **asdict(agreement), "holds": agreement.holds})
     else:
-        _print_agreement(found)
-    return EXIT_HOLDS if found.holds else EXIT_DOES_NOT_HOLD
+        _print_agreement(agreement)
+    return EXIT_HOLDS if agreement.holds else EXIT_DOES_NOT_HOLD
 
 
-def _print_agreement(found: Agreement) -> None:
-    print(f"{found.rows:,} rows, {found.events:,} events")
+def _print_agreement(agreement: Agreement) -> None:
+    print(f"{agreement.rows:,} rows, {agreement.events:,} events")
     for ids, what in (
-        (found.events_without_row, "events without a row"),
-        (found.rows_without_event, "rows without an event"),
-        (found.repeated, "events more than once"),
+        (agreement.events_without_row, "events without a row"),
+        (agreement.rows_without_event, "rows without an event"),
+        (agreement.repeated, "events more than once"),
     ):
         if ids:
             more = f" and {len(ids) - _SHOWN:,} more (--json lists all)" if len(ids) > _SHOWN else ""

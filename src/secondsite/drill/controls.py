@@ -70,9 +70,9 @@ def _not_shown(result: RunResult) -> str:
 
 def _both_ways(result: RunResult) -> str:
     """Events without their row, and rows without their event."""
-    found = [each.what for each in result.observations if each.holds is False]
-    each = [[what for what in found if part in what] for part in ("lost their row", "have no event")]
-    return "; ".join(found) if all(each) else ""
+    failed = [each.what for each in result.observations if each.holds is False]
+    each = [[what for what in failed if part in what] for part in ("lost their row", "have no event")]
+    return "; ".join(failed) if all(each) else ""
 
 
 def _lost(result: RunResult) -> str:

@@ -15,11 +15,11 @@ async def event_ids(place: NatsPlace, stream: str, header: str) -> tuple[str, ..
         if state is None:
             raise InputError.at(streams.shown, f"no stream {stream}", "check --stream, and the account of the login")
         messages = streams.many(stream, state.first_seq, state.last_seq, bodies=False)
-        found = [(message.headers.get(header, ""), message.sequence) async for message in messages]
-        if len(found) < state.messages:
-            what = f"{len(found)} of the {state.messages} messages of {stream} could be read"
+        ids = [(message.headers.get(header, ""), message.sequence) async for message in messages]
+        if len(ids) < state.messages:
+            what = f"{len(ids)} of the {state.messages} messages of {stream} could be read"
             raise MachineError.at(streams.shown, what, "compare again once the stream is at rest")
-    if unnamed := [sequence for name, sequence in found if not name]:
+    if unnamed := [sequence for name, sequence in ids if not name]:
         what = f"{len(unnamed)} messages have no {header}, the first at sequence {unnamed[0]}"
         raise InputError.at(stream, what, "name the header that holds the id with --header")
-    return tuple(name for name, _ in found)
+    return tuple(name for name, _ in ids)

@@ -46,10 +46,10 @@ async def play(stage: Stage, *, broken: bool = False) -> None:
 async def _agree(stage: Stage, carrier: Outbox, *, resent: bool) -> None:
     arrived = await carrier.events(stage.away)
     rows = await carrier.rows(stage.away)
-    found = compare(rows, arrived)
-    gone = found.events_without_row
-    what = f"{len(gone)} of {found.events} events have lost their row{_named(gone)}"
-    stage.observe(what, not gone and found.events > 0)
+    agreement = compare(rows, arrived)
+    gone = agreement.events_without_row
+    what = f"{len(gone)} of {agreement.events} events have lost their row{_named(gone)}"
+    stage.observe(what, not gone and agreement.events > 0)
     if resent:
         await outbox.promote(stage.lab, stage.away)
         carrier.sent = set(arrived)
