@@ -6,19 +6,24 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from attrs import asdict
-from cyclopts import App
+from attrs import asdict, evolve
+from cyclopts import App, Parameter
 from cyclopts.types import PositiveFloat
 
-from secondsite.cli.stores import Flag, option, print_json
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, MachineError
+from secondsite.cli.options import SYSTEM_FILE
+from secondsite.cli.stores import NO_SERVER, Flag, Server, option, print_json
+from secondsite.discover.system_file.updating import record_restore
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError, MachineError
 
 if TYPE_CHECKING:
+    from secondsite.stores.agreement import Agreement
     from secondsite.stores.postgres import PostgresServer
     from secondsite.stores.postgres_host import Followed
+    from secondsite.stores.postgres_scratch import Proven
 
 app = App(name="postgres", help="Inspect, fence, promote and re-attach a PostgreSQL server.")
 Dsn = Annotated[str, option("env:NAME, file:PATH or service:NAME, or a connection string without a password.")]
+_SHOWN = 10
 Within = Annotated[PositiveFloat, option("Seconds to wait for it.")]
 
 
@@ -117,6 +122,104 @@ def follow(
     why = f" (a rewind was not possible: {followed.why}; the old files are in {followed.kept})" if followed.why else ""
     print(f"follows by {followed.how}, in {followed.seconds:.1f} s{why}; start it")
     return EXIT_HOLDS
+
+
+@app.command
+def prove(
+    backup: Annotated[Path, option("What pg_dump wrote, or with --wal the folder that pg_basebackup wrote.")],
+    *,
+    tools: Annotated[Path, option("The folder with postgres, initdb, pg_restore and psql, of the backup's version.")],
+    wal: Annotated[str, option("Folder of archived WAL, or a command with %f and %p that fetches one file.")] = "",
+    until: Annotated[str, option("Restore up to this moment, such as 2026-11-28T14:00:00Z.")] = "",
+    live: Annotated[str, option("Login of the live server: every table with rows there must have some.")] = "",
+    record: Annotated[str, option("Record it for this backup of secondsite.yaml: restore_tested and its rate.")] = "",
+    file: Annotated[Path, option("The system.")] = SYSTEM_FILE,
+    json: Flag = False,
+) -> int:
+    """Restore a backup into a scratch server, count its rows and time it; exit 1 if tables are missing."""
+    from secondsite.lab.postgres_files import own, prefix
+    from secondsite.stores.postgres_rows import counted_rows
+    from secondsite.stores.postgres_scratch import ScratchPostgres, lacking
+
+    if until and not wal:
+        raise InputError.at("--until", "a dump has one moment only", "give --wal with a base backup, or leave it out")
+
+    async def work() -> tuple[Proven, tuple[str, ...]]:
+        expected = await counted_rows(_server(live).place) if live else {}
+        scratch = ScratchPostgres(tools, prefix(), own)
+        proven = await (scratch.moment(backup, wal, until) if wal else scratch.dump(backup))
+        return proven, lacking(proven.rows, expected)
+
+    _server(live or "host=localhost")  # says what is not installed
+    proven, missing = asyncio.run(work())
+    holds = bool(sum(proven.rows.values())) and not missing
+    if record and holds:
+        record_restore(file, record, proven.bytes_per_s)
+    if json:
+        print_json({"schema": "secondsite/proof/1", **asdict(proven), "missing": missing, "holds": holds})
+    else:
+        _print_proven(proven, missing)
+    return EXIT_HOLDS if holds else EXIT_DOES_NOT_HOLD
+
+
+@app.command
+def events(
+    dsn: Dsn,
+    *,
+    table: Annotated[str, option("The table, or SCHEMA.TABLE.")],
+    key: Annotated[str, option("The column with the id that the event carries.")],
+    stream: Annotated[str, option("The stream with the events.")],
+    header: Annotated[str, option("The event's header that holds the id.")] = "Nats-Msg-Id",
+    where: Annotated[str, option("Column that must be true of a row whose event is expected.")] = "",
+    server: Annotated[Server, Parameter(name="*")] = NO_SERVER,
+    json: Flag = False,
+) -> int:
+    """Compare rows with the events that were made of them, by id; exit 1 where one side lacks some. Changes nothing."""
+    from secondsite.nats.event_ids import event_ids
+    from secondsite.stores.agreement import compare
+    from secondsite.stores.postgres_rows import ids_of
+
+    async def work() -> Agreement:
+        """Rows before and after: what is on its way while this reads is on neither side's account."""
+        place = _server(dsn).place
+        before = await ids_of(place, table, key, where)
+        announced = await event_ids(server.place(), stream, header)
+        agreement = compare(await ids_of(place, table, key, where), announced)
+        return evolve(agreement, rows_without_event=compare(before, announced).rows_without_event)
+
+    agreement = asyncio.run(work())
+    if json:
+        print_json({"schema": "secondsite/events/1", **asdict(agreement), "holds": agreement.holds})
+    else:
+        _print_agreement(agreement)
+    return EXIT_HOLDS if agreement.holds else EXIT_DOES_NOT_HOLD
+
+
+def _print_agreement(agreement: Agreement) -> None:
+    print(f"{agreement.rows:,} rows, {agreement.events:,} events")
+    for ids, what in (
+        (agreement.events_without_row, "events without a row"),
+        (agreement.rows_without_event, "rows without an event"),
+        (agreement.repeated, "events more than once"),
+    ):
+        if ids:
+            more = f" and {len(ids) - _SHOWN:,} more (--json lists all)" if len(ids) > _SHOWN else ""
+            print(f"{len(ids):,} {what}: {', '.join(ids[:_SHOWN])}{more}")
+
+
+def _print_proven(proven: Proven, missing: tuple[str, ...]) -> None:
+    tables = sum(1 for rows in proven.rows.values() if rows)
+    megabytes = proven.bytes_per_s / 1e6
+    print(
+        f"restored by {proven.how} in {proven.seconds:.1f} s: {sum(proven.rows.values()):,} rows in {tables} tables, "
+        f"{proven.size_bytes / 1e6:.1f} MB, {megabytes:.1f} MB/s"
+    )
+    if proven.reached:
+        print(f"newest commit: {proven.reached}")
+    for line in missing:
+        print(f"missing: {line}")
+    if not any(proven.rows.values()):
+        print("no row came back: this backup restores nothing")
 
 
 def _server(reference: str) -> PostgresServer:

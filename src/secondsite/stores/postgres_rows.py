@@ -56,6 +56,32 @@ async def salvage_rows(old: PostgresPlace, new: PostgresPlace, folder: Path) -> 
     return tuple(tables)
 
 
+async def counted_rows(place: PostgresPlace) -> dict[str, int]:
+    """How many rows every table of every database has, by ``database.schema.table``."""
+    from psycopg import sql
+
+    async with place.open() as session:
+        names = [str(row[0]) for row in await session.rows(_DATABASES)]
+    counts: dict[str, int] = {}
+    for name in names:
+        async with place.database(name).open() as session:
+            for schema, table, _ in await session.rows(_TABLES):
+                count = sql.SQL("SELECT count(*) FROM {table}").format(table=sql.Identifier(schema, table))
+                counts[f"{name}.{schema}.{table}"] = int(await session.value(count, within_s=_LONG_S))
+    return counts
+
+
+async def ids_of(place: PostgresPlace, table: str, key: str, where: str = "") -> tuple[str, ...]:
+    """Of every row, as text; ``where`` names a column that has to be true. Raises MachineError."""
+    from psycopg import sql
+
+    statement = sql.SQL(
+        "SELECT {key}::text FROM {table} WHERE {where}" if where else "SELECT {key}::text FROM {table}"
+    ).format(key=sql.Identifier(key), table=sql.Identifier(*table.split(".")), where=sql.Identifier(where or key))
+    async with place.open() as session:
+        return tuple([str(row[0]) for row in await session.rows(statement, within_s=_LONG_S)])
+
+
 async def _salvaged(
     ours: PostgresSession, theirs: PostgresSession | None, database: str, folder: Path
 ) -> list[ComparedTable]:

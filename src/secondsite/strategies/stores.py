@@ -156,10 +156,13 @@ def off_region_backup(kit: Kit, region: Region) -> Copy:
 
 
 def database_links(kit: Kit, region: Region) -> tuple[WanLink, ...]:
-    """What database replication sends: about one row a message where a database is replicated at all."""
-    if not following(kit.system):
+    """What database replication sends: what the servers said they write, else about one row a message."""
+    names = following(kit.system)
+    if not names:
         return ()
-    rate = kit.system.load.mean_per_s * kit.system.load.message_bytes
+    rates = [store.running.written_bytes_per_s for store in kit.system.stores if store.running and store.name in names]
+    known = sum(rate for rate in rates if rate is not None)
+    rate = known or kit.system.load.mean_per_s * kit.system.load.message_bytes
     return (WanLink(LinkKind.DATABASE, kit.home.name, region.name, "database log", rate),)
 
 
