@@ -125,3 +125,22 @@ def test_the_command_that_the_runbook_prints_restores_it(
     monkeypatch.setenv("QDRANT_KEY", KEY)
     assert run([*shlex.split(typed)[1:], "--key", "env:QDRANT_KEY"]) == 0
     assert there.points == here.points
+
+
+@pytest.mark.parametrize(
+    "content", [[], {}, {"result": None}, {"result": {"count": "many"}}, {"result": {"count": True}}]
+)
+@pytest.mark.parametrize("end", ["/points/count", "/snapshots"])
+def test_what_answers_as_no_qdrant_does_is_named(here: FakeQdrant, content: object, end: str, tmp_path: Path) -> None:
+    here.instead = {end: content}
+    with pytest.raises(MachineError, match="like a Qdrant server"):
+        _door(here).save(tmp_path / "saved")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"collections": [{}]}', '{"collections": 3}', '{"collections": [{"name": 1}]}']
+)
+def test_a_list_that_is_none_is_refused(there: FakeQdrant, text: str, tmp_path: Path) -> None:
+    (tmp_path / "qdrant.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="is no list of saved snapshots"):
+        _door(there).restore(tmp_path)
