@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -176,10 +178,18 @@ class QdrantServer:
 
         headers = {"api-key": self.place.key} if self.place.key else {}
         try:
-            with httpx2.Client(base_url=self.place.url, headers=headers, timeout=within_s, trust_env=False) as client:
+            with httpx2.Client(
+                base_url=self.place.url, headers=headers, timeout=within_s, verify=_trusted(), trust_env=False
+            ) as client:
                 yield client
         except (httpx2.HTTPError, httpx2.InvalidURL):
             raise MachineError.at(self.place.shown, "does not answer", "check that it is running") from None
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Read once: each client would read all certificates anew."""
+    return ssl.create_default_context()
 
 
 def read_saved(folder: Path) -> tuple[SavedCollection, ...]:
