@@ -91,6 +91,10 @@ class StoreFleet:
             return self.addresses.database(database.region, database.number, self.PORT)
         return self.addresses.database_reached_from(reached_from, database.region, database.number, self.PORT)
 
+    def host_of(self, database: Database) -> str:
+        """As evidence names it."""
+        return self.addresses.database_host(database.region, database.number)
+
     def primary_of(self, standby: Database) -> Endpoint:
         """Where a standby follows."""
         primary = standby.replica.primary

@@ -36,6 +36,7 @@ from secondsite.lab.meta import formed, meta_groups
 from secondsite.lab.moment import Moment
 from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
+from secondsite.lab.one_address import DIFFERS, dialled, is_shared
 from secondsite.lab.options import LabOptions
 from secondsite.lab.room import check_room
 from secondsite.lab.runnable import check_runnable, regions_of
@@ -83,7 +84,7 @@ class Lab:
         self.gates = Gates(deployment, folder, self._plain_url, addresses.gate)
         self.agents = Agents(deployment, folder, self._plain_url, addresses.agent, options.positions_s)
         self.archivers = Archivers(deployment, addresses, self._plain_url, self.s3 if options.services else None)
-        self.dns = Names(addresses.dns, self.services.dns_control, self.services.zone, key)
+        self.dns = Names(addresses.dns, addresses.dns_control, self.services.zone, key)
         self.boot_s = 0.0
 
     @classmethod
@@ -97,7 +98,9 @@ class Lab:
         """Raises MachineError where this machine cannot run it: addresses, ports, binaries, a managed service."""
         check_runnable(deployment)
         require_lab_packages()
-        block, lock = claim_block()
+        block, lock = claim_block(one=options.one_address)
+        if is_shared(block):
+            report(DIFFERS)
         folder = options.folder or Path(tempfile.mkdtemp(prefix="secondsite-lab-"))
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +143,7 @@ class Lab:
     async def _find_each_other(self, servers: tuple[Spec, ...]) -> None:
         """Started anew where they do not; a fresh lab's stores are empty then, as nothing is in them yet."""
         groups = [
-            tuple((server, Endpoint(self.addresses.listen(server), MONITOR_PORT)) for server in group)
+            tuple((server, dialled(self.addresses.listen(server), MONITOR_PORT)) for server in group)
             for group in meta_groups(self.fleet.servers)
         ]
         for _ in range(_TRIES):
@@ -196,8 +199,8 @@ class Lab:
         return self._urls(self._region(region), login, at)
 
     def _urls(self, region: str, login: Login, at: Callable[[NatsServer], str]) -> tuple[str, ...]:
-        servers = self.servers(region)
-        return tuple(f"nats://{login.user}:{login.password}@{at(server)}:{CLIENT_PORT}" for server in servers)
+        servers, book = self.servers(region), self.addresses
+        return tuple(f"nats://{login.user}:{login.password}@{book.at(at(server), CLIENT_PORT)}" for server in servers)
 
     def nats_url(self, region: str, *, system: bool = False, operator: bool = False, reached_from: str = "") -> str:
         """The same in one string, with commas between."""
@@ -205,7 +208,8 @@ class Lab:
 
     def _plain_url(self, region: str) -> str:
         """Without a login."""
-        return ",".join(f"nats://{self.addresses.listen(each)}:{CLIENT_PORT}" for each in self.servers(region))
+        book = self.addresses
+        return ",".join(f"nats://{book.at(book.listen(each), CLIENT_PORT)}" for each in self.servers(region))
 
     def shipped(self, region: str) -> tuple[Spec, ...]:
         """What runs beside the servers of a region, here as where it is deployed."""
@@ -215,7 +219,7 @@ class Lab:
         spec = next((each for each in self.servers() if each.name == server), None)
         if spec is None:
             raise InputError.at("lab", f"unknown server {server}", _one_of(each.name for each in self.servers()))
-        return f"http://{self.addresses.listen(spec)}:{MONITOR_PORT}"
+        return f"http://{dialled(self.addresses.listen(spec), MONITOR_PORT)}"
 
     def pods(self, region: str) -> tuple[ApiPod, ...]:
         """The processes of the API in the region."""
@@ -234,6 +238,10 @@ class Lab:
     @property
     def s3(self) -> S3:
         return self.services.s3
+
+    def address(self, region: str) -> str:
+        """What the service's name leads to while the region serves."""
+        return self.addresses.address(self._region(region))
 
     def gateway(self, region: str) -> Endpoint:
         """Where the region's clients arrive (HTTP); the service's name leads to its address."""
@@ -332,7 +340,7 @@ class Lab:
         by_name = {service.name: service for service in self.deployment.system.services}
         specs = {name: running.spec for name, running in self.supervisor.running.items()}
         for server in self.servers():
-            at = Endpoint(self.addresses.listen(server), MONITOR_PORT)
+            at = dialled(self.addresses.listen(server), MONITOR_PORT)
             service = by_name.get(server.cluster.service, Service(server.cluster.service))
             yield Pod(specs[server.name], service.probes, at, service.memory_limit_bytes)
         api = self.services.api_service
@@ -349,7 +357,7 @@ class Lab:
     def _endpoints(self) -> list[Endpoint]:
         servers = self.fleet.servers
         own = [
-            Endpoint(self.addresses.listen(server), port) for server in servers for port in (CLIENT_PORT, MONITOR_PORT)
+            dialled(self.addresses.listen(server), port) for server in servers for port in (CLIENT_PORT, MONITOR_PORT)
         ]
         wan = [end for each in self._listeners(servers) for end in (each.at, each.to)]
         around = self.services.endpoints(self.regions) if self.options.services else ()

@@ -18,6 +18,7 @@ from secondsite.drill.load.client_config import HttpTarget
 from secondsite.drill.load.http_connection import HttpConnection, Response
 from secondsite.drill.load.sending import Attempt, Write
 from secondsite.drill.load.service_name import ServiceName
+from secondsite.lab.one_address import dialled
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 
@@ -113,7 +114,10 @@ class HttpSender(UserSender):
         )
 
     async def connected(self, address: str) -> HttpConnection:
-        return await HttpConnection.connect(address, self._target.port)
+        at = dialled(address, self._target.port)
+        connection = await HttpConnection.connect(at.host, at.port)
+        connection.address = address
+        return connection
 
     def written(self, message: Write) -> bytes:
         body = {"id": message.id, "subject": message.subject, "key": message.key, "data": message.data}
