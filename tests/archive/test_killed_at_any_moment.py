@@ -88,8 +88,18 @@ def test_nothing_that_was_sealed_is_lost(
         return await told(source.url)
 
     expected = run(last())
+
+    async def nothing_looks_whole_that_is_not() -> None:
+        """What listens to clients is all of it, and goes, so that the next kill meets a restore again."""
+        client = await connect(target.url)
+        for info in await client.jetstream().streams_info():
+            if info.config.subjects == ["orders.>"]:
+                assert await told(target.url) == expected
+                await client.jetstream().delete_stream("ORDERS")
+
     for _ in range(KILLS):
         _killed(killable.restore_on_and_on, target.url, store.shown, chance.uniform(0.02, 0.6))
+        run(nothing_looks_whole_that_is_not())
 
     async def restored() -> None:
         outcomes = await bring_back(target.place, store)

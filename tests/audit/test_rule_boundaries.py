@@ -22,6 +22,7 @@ from sound_world import (
     in_mirror,
     in_origin,
     in_service,
+    in_store,
     in_stream,
     in_system,
     in_versions,
@@ -43,7 +44,9 @@ from secondsite.model.nats import Consumer, Discard, Retention, Stream
 from secondsite.model.procedure import Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Secret
 from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Role, Spreading, Volume
+from secondsite.model.store import RunningStore
 from secondsite.model.units import Bytes, Seconds
+from secondsite.strategies.stores import ASYNCHRONOUS
 
 NODE_RPO = Contract(Subject.NATS, Fault.NODE, rpo_s=Seconds(9.9))
 STATE_RPO = Contract(Subject.STATE, Fault.REGION, rpo_s=Seconds(300))
@@ -51,6 +54,7 @@ TIGHT = Contract(Subject.NATS, Fault.REGION, rpo_s=Seconds(0.02))
 DISK = (Volume("data", Bytes(GIB)),)
 NO_ZONES = in_service("nats", spread_zones=Spreading.NONE)
 BY_HAND = evolve(SYSTEM.traffic, automatic=False)
+FOLLOWED = with_copies(evolve(copy_of(Subject.STATE), method=ASYNCHRONOUS))
 AUTOSCALED = Autoscale(1, 10)
 
 EDGES: list[tuple[str, str, Change, bool]] = [
@@ -183,6 +187,30 @@ EDGES: list[tuple[str, str, Change, bool]] = [
             in_contracts(STATE_RPO),
         ),
         True,
+    ),
+    (
+        "store-rpo-below-lag",
+        "leaf",
+        both(in_store(RunningStore(lag_s=Seconds(301))), FOLLOWED, in_contracts(STATE_RPO)),
+        True,
+    ),
+    (
+        "store-rpo-below-lag",
+        "leaf",
+        both(in_store(RunningStore(lag_s=Seconds(300))), FOLLOWED, in_contracts(STATE_RPO)),
+        False,
+    ),
+    ("store-slot-fills-disk", "system", in_store(RunningStore(slots=0, bounded_slots=False)), False),
+    ("store-slot-fills-disk", "system", in_store(RunningStore(slots=1)), False),  # unknown accuses nobody
+    ("store-no-log-archive", "system", in_store(RunningStore()), False),
+    ("store-numbers-repeat", "system", in_store(RunningStore(sequences=1)), False),
+    ("store-numbers-repeat", "leaf", both(in_store(RunningStore(sequences=1)), FOLLOWED), True),
+    ("store-numbers-repeat", "leaf", both(in_store(RunningStore(sequences=0)), FOLLOWED), False),
+    (
+        "store-extension-not-in-image",
+        "system",
+        both(in_service("postgres", image="postgres:16"), in_store(RunningStore(extensions=("pg_trgm", "uuid-ossp")))),
+        False,
     ),
     ("nats-consumers-not-carried", "leaf", in_mirror(consumers=(Consumer("metering"),)), False),
     ("nats-consumer-single-replica", "system", in_stream("EVENTS", consumers=(Consumer("m", replicas=0),)), False),

@@ -23,6 +23,7 @@ from sound_world import (
     in_mirror,
     in_origin,
     in_service,
+    in_store,
     in_stream,
     in_system,
     in_versions,
@@ -45,6 +46,7 @@ from secondsite.model.procedure import Need, Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Kept, Secret
 from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Spreading
 from secondsite.model.settings import Settings
+from secondsite.model.store import CopiesToday, RunningStore
 from secondsite.model.units import Bytes, Cores, Seconds
 from secondsite.model.waiver import Waiver
 
@@ -141,6 +143,17 @@ TABLE: dict[str, tuple[str, Change]] = {
     "store-promoted-by-two": (
         "leaf",
         both(with_copies(copy_of(Subject.STATE)), in_service("postgres", kind="Cluster")),
+    ),
+    "store-slot-fills-disk": ("system", in_store(RunningStore(slots=1, bounded_slots=False))),
+    "store-no-log-archive": ("system", in_store(RunningStore(archived=False))),
+    "store-numbers-repeat": ("system", in_store(RunningStore(replicated=CopiesToday.ASYNCHRONOUS, sequences=1))),
+    "store-not-rewindable": ("system", in_store(RunningStore(rewindable=False))),
+    "store-extension-not-in-image": (
+        "system",
+        both(
+            in_service("postgres", image="docker.io/library/postgres:16"),
+            in_store(RunningStore(extensions=("vector",))),
+        ),
     ),
     "nats-rpo-below-delay": ("leaf", with_copies(copy_of(Subject.NATS, 301), copy_of(Subject.STATE))),
     "nats-consumers-not-carried": ("leaf", without_steps(Verb.RESTORE_CONSUMERS)),

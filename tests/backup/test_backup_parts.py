@@ -84,7 +84,7 @@ def test_cut_short_or_changed_is_an_error(codecs: tuple[str, ...]) -> None:
 
 def test_only_an_identity_of_a_recipient_opens() -> None:
     encoded = run(through(b"secret", ("age",)))
-    with pytest.raises(CodecError, match="no given identity decrypts it"):
+    with pytest.raises(CodecError, match="none of the given identities decrypts it"):
         run(back(encoded, ("age",), Keys((), (STRANGER,))))
     assert str(IDENTITY) not in repr(KEYS)
 

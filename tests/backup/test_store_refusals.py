@@ -54,6 +54,8 @@ ARCHIVE = (
     + blocks(b"NATSARC1" + entry(b"state.json", 5, 0, b"", b'{"messages": 1}') + entry(b"s.1", 5, 1, b"", b"hello"))
     + blocks(entry(b"", 0, 0, b"", b""))
 )
+PACKED = b"\x00" + (600_000).to_bytes(3, "little") + bytes(4) + b"\x80\x80\x40" + bytes(600_000 - 7)
+"""A block that says it unpacks to one MiB, for a process of its own."""
 
 
 async def put(store: ObjectStorage, *backups: BackupManifest) -> None:
@@ -312,7 +314,7 @@ def test_a_large_one_is_read_in_a_process_and_its_death_is_told(monkeypatch: pyt
     with monkeypatch.context() as patched:
         patched.setattr(sys, "executable", true)  # it ends at once, and reads nothing
         with pytest.raises(DigestError, match="the process that reads the archive died"):
-            run(archived(bytes(600_000), 8).digest(1024))
+            run(archived(PACKED, 8).digest(1024))
 
 
 def test_a_source_that_fails_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,7 +325,7 @@ def test_a_source_that_fails_ends_the_process(tmp_path: Path, monkeypatch: pytes
 
     async def source() -> AsyncIterator[bytes]:
         for _ in range(3):
-            yield bytes(600_000)
+            yield PACKED
         raise BrokenObjectError.at("file:///s", "truncated: 5 of 9 bytes are there", "use another backup")
 
     with pytest.raises(BrokenObjectError, match="truncated: 5 of 9"):

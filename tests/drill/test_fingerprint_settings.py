@@ -9,7 +9,9 @@ from attrs import evolve
 from secondsite.drill.evidence.fingerprint import fingerprint
 from secondsite.model.deployment import Deployment
 from secondsite.model.settings import Settings
+from secondsite.model.store import RunningStore
 from secondsite.model.system import System
+from secondsite.model.units import Seconds
 
 
 def with_settings(system: System, settings: Settings) -> System:
@@ -22,3 +24,13 @@ def test_settings_are_part_of_what_was_drilled(laid_out: Callable[[str], Deploym
     changed = with_settings(deployment.system, Settings({"allow_atomic": True}))
     plain = fingerprint(deployment.system, deployment, ())
     assert plain.system != fingerprint(changed, deployment, ()).system
+
+
+def test_what_a_database_said_of_itself_is_no_part_of_what_was_drilled(laid_out: Callable[[str], Deployment]) -> None:
+    deployment = laid_out("warm-standby/leafnode-mirror")
+    stores = tuple(evolve(one, running=RunningStore(lag_s=Seconds(3.0), slots=1)) for one in deployment.system.stores)
+    asked = evolve(deployment.system, stores=stores)
+    assert stores
+    assert fingerprint(asked, deployment, ()).system == fingerprint(deployment.system, deployment, ()).system
+    other = evolve(deployment.system, stores=tuple(evolve(one, replicas=7) for one in stores))
+    assert fingerprint(other, deployment, ()).system != fingerprint(deployment.system, deployment, ()).system

@@ -291,10 +291,10 @@ def test_every_figure_can_be_found(evaluation: Evaluation) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("warm-standby/leafnode:api/region/rto", "no strategy.*write one like.*warm-standby/leafnode-mirror"),
+        ("warm-standby/leafnode:api/region/rto", "unknown strategy.*write one like.*warm-standby/leafnode-mirror"),
         ("warm-standby/leafnode-mirror:api/region/rtoo", "no figure 'api/region/rtoo'.*api/region/rto"),
         ("warm-standby/leafnode-mirror", "no figure ''"),
-        ("xyzzy:q", "no strategy 'xyzzy'.*write one like"),
+        ("xyzzy:q", "unknown strategy 'xyzzy'.*write one like"),
     ],
 )
 def test_a_figure_that_is_none_gets_near_names(name: str, message: str, evaluation: Evaluation) -> None:

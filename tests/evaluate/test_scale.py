@@ -37,7 +37,8 @@ class Name(str):
 def enlarged(system: System, size: int) -> System:
     """So many services more, and so many streams with four consumers each."""
     (api,), (cluster,) = system.with_role(Role.API), system.nats
-    services = (evolve(api, name=Name(f"service-{i}"), role=Role.WORKER, depends_on=("nats",)) for i in range(size))
+    roles = (Role.API, Role.WORKER)
+    services = (evolve(api, name=Name(f"service-{i}"), role=roles[i % 2], depends_on=("nats",)) for i in range(size))
     streams = (
         Stream(Name(f"S{i}"), (f"s{i}.>",), replicas=3, consumers=tuple(Consumer(Name(f"c{i}-{n}")) for n in range(4)))
         for i in range(size)

@@ -1,4 +1,4 @@
-"""What servers answer, changed at random: understood, or told that it makes no sense; never a traceback, never a yes.
+"""What servers answer, changed at random: understood, or told that it is invalid; never a traceback, never a yes.
 
 The answers are those of real servers (nats-server 2.15.1, Amazon S3's listing), broken on their way.
 """
@@ -195,7 +195,7 @@ async def _awaited(answer: Awaitable[object]) -> object:
 def test_a_stream_that_cannot_be_is_not_believed(broken: Mapping[str, Any]) -> None:
     """A count that is none would be compared, and say that nothing was lost."""
     jetstream = JetStream(_Answering(json.dumps({**INFO, **broken}).encode()))  # type: ignore[arg-type] # as above
-    with pytest.raises(SecondsiteError, match="makes no sense"):
+    with pytest.raises(SecondsiteError, match="is invalid"):
         asyncio.run(StreamApi(jetstream).stream("EVENTS"))
 
 

@@ -9,11 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attrs import evolve
+from needed import missing
+from postgres_pair import pair_deployment
 
 from secondsite.lab import postgres_files
+from secondsite.lab.addresses import LabAddresses
 from secondsite.lab.binaries import binary
-from secondsite.lab.postgres_files import PACKAGE, copied, is_mapped, open_to_others, prefix
+from secondsite.lab.postgres_files import PACKAGE, copied, is_mapped, open_to_others, prefix, tools
+from secondsite.lab.postgres_fleet import PostgresFleet
 from secondsite.model.errors import MachineError
+from secondsite.model.store import RunningStore
 
 
 @pytest.mark.parametrize(
@@ -78,3 +84,17 @@ def test_a_copy_that_somebody_else_may_change_is_not_run(closed: Path, open_fold
     there.symlink_to(open_folder / "elsewhere")
     with pytest.raises(MachineError, match="other users may write there"):
         copied(closed)
+
+
+@pytest.mark.parametrize(
+    ("version", "line"), [("13.4", "PostgreSQL 13 of postgres"), ("", "PostgreSQL 16 of postgres")]
+)
+def test_a_server_that_told_its_version_is_believed_first(version: str, line: str, tmp_path: Path) -> None:
+    if tools() is None:
+        missing("PostgreSQL is not installed: pip install 'secondsite[lab]'")
+    deployment = pair_deployment()
+    stores = tuple(evolve(one, running=RunningStore(version=version)) for one in deployment.system.stores)
+    asked = evolve(deployment, system=evolve(deployment.system, stores=stores))
+    regions = tuple(site.region.name for site in deployment.sites)
+    (replaced,) = PostgresFleet(asked, LabAddresses(0, regions, ""), tmp_path, wanted=True).replaced()
+    assert replaced.startswith(line)

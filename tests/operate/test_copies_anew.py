@@ -124,6 +124,11 @@ class Repaired:
         return {region: self.pair.place(region) for region in (HOME, AWAY)}
 
     async def spoil(self) -> None:
+        for region in (AWAY, HOME):
+            async with door(self.pair, region) as there:
+                for name in ("D_ALL", "D_RO", "D"):  # what another test left
+                    if await there.stream(name):
+                        await there.delete(name)
         await create(self.pair, self.plain)
         async with door(self.pair, AWAY) as away:
             await away.create({"name": "D_ALL", "sources": [{"name": "D"}], "num_replicas": 1})

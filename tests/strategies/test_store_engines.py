@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
 from secondsite.model.deployment import Deployment, LinkKind
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Verb
+from secondsite.model.store import RunningStore
 from secondsite.model.strategy import Link, Pattern, Strategy, Switch
 from secondsite.strategies.compose import failback, lay_out, procedures
 from secondsite.strategies.design import Kit
@@ -46,6 +48,16 @@ def test_postgres_is_replicated_as_before() -> None:
     assert promote.title == "promote the database replica"
     assert [link for link in deployment.links if link.kind is LinkKind.DATABASE]
     assert any("let a replica of " in need.what for need in deployment.requirements)
+
+
+@pytest.mark.parametrize(("said", "sent"), [(250_000.0, 250_000.0), (None, 40 * 1024.0)])
+def test_the_link_carries_the_log_that_a_server_says_it_writes(said: float | None, sent: float) -> None:
+    system = load_system(EXAMPLE)
+    asked = tuple(evolve(store, running=RunningStore(written_bytes_per_s=said)) for store in system.stores)
+    kit = Kit.of(evolve(system, stores=asked), load_catalogue())
+    deployment = lay_out(Strategy(Pattern.WARM_STANDBY, Link.LEAFNODE_MIRROR, Switch.DNS), kit)
+    (link,) = [link for link in deployment.links if link.kind is LinkKind.DATABASE]
+    assert link.bytes_per_s == sent
 
 
 def test_a_cache_is_started_empty_and_nobody_backs_it_up() -> None:

@@ -22,7 +22,7 @@ from secondsite.model.region import Region
 from secondsite.model.secret import Secret
 from secondsite.model.service import DisruptionBudget, NatsClient, Role, Service, Spreading, Volume
 from secondsite.model.settings import Settings
-from secondsite.model.store import Loss, Store
+from secondsite.model.store import Loss, RunningStore, Store
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
 from secondsite.model.traffic import Traffic
@@ -284,6 +284,12 @@ def in_origin(**changes: Any) -> Change:
         return world._replace(deployment=evolve(world.deployment, clusters=clusters))
 
     return change
+
+
+def in_store(running: RunningStore) -> Change:
+    """What the first store's server said of itself."""
+    first, *rest = SYSTEM.stores
+    return in_system(stores=(evolve(first, running=running), *rest))
 
 
 def in_versions(version: str) -> Change:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from secondsite.audit.audited import Audited, rpo_below
 from secondsite.audit.rule import Finding, rule
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Copy
-from secondsite.model.fault import LOSES_REGION, Fault
+from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
-from secondsite.model.store import Loss
-from secondsite.model.wording import duration
-from secondsite.strategies.stores import REPLICATED
+from secondsite.model.store import CopiesToday, Loss, RunningStore, Store
+from secondsite.model.wording import counted, duration, number
+from secondsite.strategies.stores import ASYNCHRONOUS, REPLICATED
 
 _OPERATED = frozenset(
     {"Cluster", "postgresql", "PostgresCluster", "SGCluster", "PerconaPGCluster", "RedisFailover", "RedisReplication"}
@@ -37,11 +38,11 @@ def store_rpo_below_lag(audited: Audited) -> Iterator[Finding]:
             nearest = min(_covering(audited, store.name, fault), key=_behind_s, default=None)
             if nearest is None:
                 continue
-            contracts = audited.endangered((Subject.STATE,), (fault,), rpo_below(_behind_s(nearest)))
+            behind_s = max(_behind_s(nearest), _lag_today_s(store) if nearest.method == ASYNCHRONOUS else 0.0)
+            contracts = audited.endangered((Subject.STATE,), (fault,), rpo_below(behind_s))
             if contracts:
                 how = f"{nearest.method} of {store.name} in {nearest.region}"
-                behind = duration(_behind_s(nearest))
-                yield Finding(f"stores.{store.name}", f"the {how} is up to {behind} behind", contracts)
+                yield Finding(f"stores.{store.name}", f"the {how} is up to {duration(behind_s)} behind", contracts)
                 break
 
 
@@ -68,10 +69,138 @@ def store_promoted_by_two(audited: Audited) -> Iterator[Finding]:
             )
 
 
+PG_REPLICATION = "PostgreSQL 18 documentation, 19.6 Replication"
+
+
+@rule(
+    id="store-slot-fills-disk",
+    severity=Severity.HIGH,
+    title="A replication slot without a limit",
+    why="A slot keeps all WAL until its standby has it: while the standby's region is away the primary's disk fills, "
+    "and a primary with a full disk stops.",
+    source=f"{PG_REPLICATION}: max_slot_wal_keep_size is -1 by default, and then slots keep an unlimited amount",
+    remedy="Set max_slot_wal_keep_size to what the disk can spare, and alert on inactive slots.",
+)
+def store_slot_fills_disk(audited: Audited) -> Iterator[Finding]:
+    for store, running in _running(audited):
+        if running.slots and running.bounded_slots is False:
+            yield Finding(
+                f"stores.{store.name}.running.bounded_slots",
+                f"{counted(running.slots, 'slots')} of {store.name} may keep WAL without limit"
+                + _full_after(store, running),
+                audited.endangered((Subject.STATE, Subject.API), EVERY_FAULT),
+            )
+
+
+def _full_after(store: Store, running: RunningStore) -> str:
+    """How much a day without the standby leaves on the disk."""
+    rate = running.written_bytes_per_s
+    return f": a day without the standby leaves {number(rate * 86400 / 1e9)} GB" if rate else ""
+
+
+@rule(
+    id="store-no-log-archive",
+    severity=Severity.MEDIUM,
+    title="A database whose WAL is not archived",
+    why="A standby repeats a wrong write at once, and a backup at intervals goes back to its own moment alone: no "
+    "other moment comes back.",
+    source="PostgreSQL 18 documentation, 25.3 Continuous Archiving and Point-in-Time Recovery",
+    remedy="Ship WAL to an object store in another region (CloudNativePG, Barman, WAL-G, pgBackRest), and restore it.",
+)
+def store_no_log_archive(audited: Audited) -> Iterator[Finding]:
+    for store, running in _running(audited):
+        if running.archived is False and store.loss is Loss.DATA:
+            contracts = audited.endangered((Subject.STATE,), DESTROYS_DATA)
+            yield Finding(f"stores.{store.name}.running.archived", f"{store.name} ships no WAL", contracts)
+
+
+@rule(
+    id="store-numbers-repeat",
+    severity=Severity.MEDIUM,
+    title="Sequences of a database that is replicated asynchronously",
+    why="A promoted standby counts on from the last number that it got: numbers of commits that were lost are given "
+    "again, to other rows, while the old ones may be in events, invoices and caches.",
+    source="PostgreSQL 18 documentation, 26.2.5 Streaming Replication (asynchronous by default) and 9.17 Sequences",
+    remedy="Use UUIDs where a number leaves the database, or advance every sequence right after a promotion.",
+)
+def store_numbers_repeat(audited: Audited) -> Iterator[Finding]:
+    for store, running in _running(audited):
+        followed = any(copy.method == ASYNCHRONOUS for copy in _covering(audited, store.name, Fault.REGION))
+        waits = running.replicated is CopiesToday.SYNCHRONOUS
+        if running.sequences and not waits and (followed or running.replicated is CopiesToday.ASYNCHRONOUS):
+            yield Finding(
+                f"stores.{store.name}.running.sequences",
+                f"{counted(running.sequences, 'sequences')} of {store.name} may give numbers twice after a promotion",
+                audited.endangered((Subject.STATE,), LOSES_REGION),
+            )
+
+
+@rule(
+    id="store-not-rewindable",
+    severity=Severity.LOW,
+    title="A database that cannot be rewound",
+    why="After a promotion the old primary is on another timeline. Without data checksums or wal_log_hints pg_rewind "
+    "refuses it, and failback copies the whole database over the WAN.",
+    source="PostgreSQL 18 documentation, pg_rewind: it needs wal_log_hints or data checksums, and full_page_writes",
+    remedy="Turn wal_log_hints on (needs a restart), or enable checksums with pg_checksums.",
+)
+def store_not_rewindable(audited: Audited) -> Iterator[Finding]:
+    for store, running in _running(audited):
+        if running.rewindable is False:
+            whole = f" ({number(store.size_bytes / 1e9)} GB)" if store.size_bytes else ""
+            what = f"failback copies all of {store.name}{whole} anew"
+            contracts = audited.endangered((Subject.STATE,), LOSES_REGION)
+            yield Finding(f"stores.{store.name}.running.rewindable", what, contracts)
+
+
+@rule(
+    id="store-extension-not-in-image",
+    severity=Severity.HIGH,
+    title="An extension that the standby's image does not have",
+    why="A standby has its primary's catalogue and its own files: without an extension's library its functions, types "
+    "and indexes fail on the first query after the promotion.",
+    source="PostgreSQL 18 documentation, 36.17 Packaging Related Objects into an Extension, and appendix F",
+    remedy="Run the standby from an image that has every extension, in the same version.",
+)
+def store_extension_not_in_image(audited: Audited) -> Iterator[Finding]:
+    for store, running in _running(audited):
+        service = audited.system.service(store.service)
+        missing = [name for name in running.extensions if name not in _SUPPLIED]
+        if missing and service is not None and _OFFICIAL.fullmatch(service.image):
+            yield Finding(
+                f"stores.{store.name}.running.extensions",
+                f"{store.name} uses {', '.join(missing)}, and {service.image} does not have it",
+                audited.endangered((Subject.STATE, Subject.API), LOSES_REGION),
+            )
+
+
+_OFFICIAL = re.compile(r"(docker\.io/)?(library/)?postgres(:[^/]*)?(@.*)?")
+_APPENDIX_F = """
+amcheck autoinc bloom bool_plperl btree_gin btree_gist citext cube dblink dict_int dict_xsyn earthdistance
+file_fdw fuzzystrmatch hstore insert_username intagg intarray isn lo ltree moddatetime pageinspect pg_buffercache
+pg_freespacemap pg_logicalinspect pg_prewarm pg_stat_statements pg_surgery pg_trgm pg_visibility pg_walinspect
+pgcrypto pgrowlocks pgstattuple plpgsql postgres_fdw refint seg sslinfo tablefunc tcn tsm_system_rows
+tsm_system_time unaccent uuid-ossp xml2
+"""
+_SUPPLIED = frozenset(_APPENDIX_F.split())
+"""What PostgreSQL itself ships (its documentation, appendix F), and so the official image."""
+
+
+def _running(audited: Audited) -> Iterator[tuple[Store, RunningStore]]:
+    for store in audited.system.stores:
+        if store.running is not None:
+            yield store, store.running
+
+
 def _covering(audited: Audited, store: str, fault: Fault) -> list[Copy]:
     """Copies that the fault leaves good; one that names no store has all of them."""
     mine = [copy for copy in audited.copies if copy.subject is Subject.STATE and fault in copy.survives]
     return [copy for copy in mine if not copy.covers or store in copy.covers]
+
+
+def _lag_today_s(store: Store) -> float:
+    """How far its copy is behind, as the primary said when it was asked: a replica in another region is no quicker."""
+    return (store.running.lag_s or 0.0) if store.running else 0.0
 
 
 def _behind_s(copy: Copy) -> float:

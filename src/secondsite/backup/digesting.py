@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing, suppress
+from itertools import chain
 from typing import Any
 
 import cattrs
@@ -14,11 +15,13 @@ from attrs import frozen
 
 from secondsite.backup import digest_worker
 from secondsite.backup.digest import Digest
+from secondsite.backup.s2 import S2Meter
 from secondsite.backup.scheduled import ScheduledOnce
 from secondsite.backup.sourcing import Position
 from secondsite.objects.bridge import Bridge, Pieces
 
 SMALL_BYTES = 1024**2
+MOSTLY_PLAIN = 1.02  # times as large, unpacked
 Source = Callable[[], AsyncIterator[bytes]]
 # Sequence, time in ns, checksum, and how long it stays: its time to live, or when it fires, as its header says it.
 Listed = tuple[int, int, str, str]
@@ -77,25 +80,32 @@ class Archived:
         return await self._read({**request, "tar": tar})
 
     async def _read(self, request: dict[str, Any]) -> dict[str, Any]:
-        """A small archive in a thread, as a process would take longer to start; a larger one in a process."""
-        if not self.framed:
-            return await self._in_a_thread({**request, "framed": False})
-        held: list[bytes] = []
+        """In a thread, where nothing has to be unpacked: that is copying and hashing, and a pipe would copy once more.
+
+        What is packed is unpacked in a process of its own, unless it is so small that starting one takes longer.
+        """
         async with aclosing(self.source()) as pieces:  # type: ignore[type-var] # an async generator
+            if not self.framed:
+                return await self._in_a_thread({**request, "framed": False}, [], pieces)
+            held: list[bytes] = []
+            meter = S2Meter()
             async for piece in pieces:
                 held.append(piece)
+                meter.feed(piece)
                 if sum(map(len, held)) > SMALL_BYTES:
-                    return await self._in_a_process(request, held, pieces)
+                    plain = request["tar"] is None and mostly_plain(meter)
+                    return await (self._in_a_thread if plain else self._in_a_process)(request, held, pieces)
         return _checked(await asyncio.to_thread(digest_worker.answer, request, held))
 
-    async def _in_a_thread(self, request: dict[str, Any]) -> dict[str, Any]:
+    async def _in_a_thread(
+        self, request: dict[str, Any], held: list[bytes], rest: AsyncIterator[bytes]
+    ) -> dict[str, Any]:
         bridge = Bridge()
-        async with aclosing(self.source()) as source:  # type: ignore[type-var] # an async generator
-            pieces = Pieces(bridge, source)
-            try:
-                answer = await asyncio.to_thread(digest_worker.answer, request, pieces)
-            finally:
-                await bridge.close()
+        pieces = Pieces(bridge, rest)
+        try:
+            answer = await asyncio.to_thread(digest_worker.answer, request, chain(held, pieces))
+        finally:
+            await bridge.close()
         if pieces.error:
             raise pieces.error
         return _checked(answer)
@@ -109,6 +119,11 @@ class Archived:
             async for piece in pieces:
                 await process.feed(piece)
             return await process.answer()
+
+
+def mostly_plain(meter: S2Meter) -> bool:
+    """Whether nearly all blocks that came are as they were, so that little has to be unpacked."""
+    return meter.decoded_bytes < meter.encoded_bytes * MOSTLY_PLAIN
 
 
 def _checked(answer: dict[str, Any]) -> dict[str, Any]:

@@ -217,18 +217,19 @@ async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, 
     work, begin = task.work, time.monotonic()
     persist = partial(persistently, nats, work.target, plan.attempts, progress)
     replaced: list[Replaced] = []
+    passed: Digested | None = None
 
-    async def bring(jetstream: JetStream, _: int) -> None:
+    async def bring(jetstream: JetStream, _: int) -> Digested | None:
         if task.approved and task.approved.used and not replaced:
             await reader.diagnose(work.stream.archive)
         to = plan.save_to or reader.store
         saved = await make_room(nats, jetstream, task.approved, work.target, reader.manifest, to)
         replaced.extend([saved] if saved else [])
-        await transfer(jetstream, reader, work, progress)
+        return await transfer(jetstream, reader, work, progress)
 
     try:
         if not task.there:
-            await persist(bring)
+            passed = await persist(bring)
     except MachineError as error:
         if not plan.changes.detached:  # a scratch server goes as a whole
             await _remove_partial(nats, reader, work, wait_s=8 if isinstance(error, BrokenObjectError) else 1)
@@ -236,7 +237,7 @@ async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, 
         return evolve(failed, notes=tuple([await _put_back(nats, plan, item, work.target) for item in replaced]))
     transfer_s = round(time.monotonic() - begin, 3)
     try:
-        done = await persist(lambda jetstream, _: _finish(jetstream, reader, task, transfer_s, progress))
+        done = await persist(lambda jetstream, _: _finish(jetstream, reader, task, passed, transfer_s, progress))
     except MachineError as error:
         done = _failed(work.stream, work.target, error, "restored, not verified")
     return evolve(done, notes=(*done.notes, *(item.summary for item in replaced)))
@@ -254,12 +255,12 @@ async def _put_back(nats: NatsPlace, plan: RestorePlan, replaced: Replaced, targ
 
 
 async def _finish(
-    jetstream: JetStream, reader: Reader, task: _Task, transfer_s: float, progress: Progress
+    jetstream: JetStream, reader: Reader, task: _Task, passed: Digested | None, transfer_s: float, progress: Progress
 ) -> StreamOutcome:
     work, begin = task.work, time.monotonic()
     notes: list[str] = []
     progress.comparing(work.target)
-    proof, sent = await prove(jetstream, reader, work, task.there)
+    proof, sent = await prove(jetstream, reader, work, task.there or passed)
     count, missing = await missing_consumers(jetstream, work, sent)
     if missing and supports(jetstream.version, Feature.CONSUMER_RESET) is Support.YES:
         done = await set_back(jetstream, work, missing)

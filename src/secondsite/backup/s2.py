@@ -136,10 +136,13 @@ def _decode(source: bytes, at: int) -> bytearray:  # one branch per tag, inline 
 
 
 class S2Meter:
-    """How many bytes a stream of S2 decodes to, told from the heads of its blocks without decoding them."""
+    """How many bytes a stream of S2 decodes to, told from the heads of its blocks without decoding them.
+
+    ``encoded_bytes`` is what the same blocks take, those of which only the head has come included.
+    """
 
     def __init__(self) -> None:
-        self.decoded_bytes = 0
+        self.decoded_bytes = self.encoded_bytes = 0
         self._skip = 0
         self._head = b""
 
@@ -156,6 +159,7 @@ class S2Meter:
                 self.decoded_bytes += _uvarint(head + bytes(1), 8)[0]
             elif head[0] == PLAIN:
                 self.decoded_bytes += size - 4
+            self.encoded_bytes += 4 + size
             at += 4 + size - len(self._head)
             self._head = b""
         self._skip = at - len(piece)

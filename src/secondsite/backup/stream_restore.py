@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from secondsite.backup.digest import width_for
 from secondsite.backup.digesting import Archived, Digested, DigestError
 from secondsite.backup.manifest import StoredObject, StreamBackup
 from secondsite.backup.objects import Reader
+from secondsite.backup.passing import PassingDigest
 from secondsite.backup.progress import Progress
 from secondsite.backup.proof import RestoreProof, digest_stream, equal, explain
 from secondsite.backup.s2 import S2Error, S2Meter
@@ -115,18 +116,40 @@ async def digest_backup(reader: Reader, work: Work) -> Digested:
     """Read the archive for its digest only. Raises BrokenObjectError or DigestError."""
     archive = _archived(reader, work)
     archived = await archive.digest(work.width, work.stream.last_seq if work.old else None)
-    exact = work.old or not archive.framed  # a snapshot of 2.15 goes on a little after it was counted
+    _check_count(work, archived, exact=work.old or not archive.framed)
+    return archived
+
+
+def _check_count(work: Work, archived: Digested, *, exact: bool) -> None:
+    """``exact``: not so a snapshot of 2.15, which goes on a little after it was counted. Raises DigestError."""
     if exact and archived.digest.count != work.stream.messages:
         raise DigestError(
             f"the archive shows {archived.digest.count} messages where {work.stream.messages} were counted"
         )
-    return archived
 
 
-async def transfer(jetstream: JetStream, reader: Reader, work: Work, progress: Progress) -> None:
-    """Send the archive; the stream is held back. Raises BrokenObjectError, RefusedError or RestoreCutError."""
+async def transfer(jetstream: JetStream, reader: Reader, work: Work, progress: Progress) -> Digested | None:
+    """Send the archive; the stream is held back. Raises BrokenObjectError, RefusedError or RestoreCutError.
+
+    What the archive holds, where that could be told as it passed.
+    """
     progress.begin(work.target, work.stream.bytes)
+    archive = _archived(reader, work)
     pieces = _metered(reader.plain(work.stream.archive, work.stream.codecs), work.target, progress)
+    if not work.prove or work.old or archive.sources or archive.schedules:  # more work than passing by allows
+        await _send(jetstream, reader, work, pieces)
+        return None
+    async with aclosing(PassingDigest(archive, work.width)) as digest:
+        await _send(jetstream, reader, work, digest.passing(pieces))
+        passed = await digest.result()
+    if passed:
+        with suppress(DigestError):  # the proof will say it
+            _check_count(work, passed, exact=not archive.framed)
+            return passed
+    return None
+
+
+async def _send(jetstream: JetStream, reader: Reader, work: Work, pieces: AsyncIterator[bytes]) -> None:
     edit = ConsumerEdit(int(work.final.get("num_replicas") or 1), work.consumers)
     fewer = edit.replicas < int(work.backup["config"].get("num_replicas") or 1)
     if fewer or work.old or edit.touches(tuple(info["config"] for info in work.consumers)):
@@ -160,7 +183,7 @@ async def prove(
 ) -> tuple[RestoreProof, Digested | None]:
     """Compare what the server holds with the archive, both read for it, at once; ``sent`` saves the archive's part.
 
-    After the transfer and not during it: a service that waits for its stream does not wait for the proof.
+    What the archive holds may have been told as it passed by; what has to be unpacked for it waits until here.
     """
     if not work.prove:
         return await _by_count(jetstream, work), None

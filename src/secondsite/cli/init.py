@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 from cyclopts import Parameter
 
 from secondsite.cli import init_report
+from secondsite.cli.init_stores import NO_STORES, RunningStores, with_stores
 from secondsite.cli.options import SYSTEM_FILE, confirmed, on_terminal, print_diff
 from secondsite.cli.stores import option
 from secondsite.discover.live import cluster_from_live, merge_live
@@ -65,6 +66,7 @@ def init(
     file: Path = SYSTEM_FILE,
     reading: Annotated[InitReading, Parameter(name="*")] = InitReading(),
     cluster: Annotated[RunningCluster, Parameter(name="*")] = RunningCluster(),
+    stores: Annotated[RunningStores, Parameter(name="*")] = NO_STORES,
     yes: Flag = False,
     json: Flag = False,
 ) -> int:
@@ -99,14 +101,15 @@ def init(
     json
         Print JSON; a changed file is written only with --yes.
     """
-    if not paths and not nats and not cluster.kube:
-        remedy = "give folders with manifests, a cluster with --kube, or a server with --nats"
+    if not (paths or nats or cluster.kube or stores.given):
+        remedy = "give folders with manifests, a cluster with --kube, or a server with --nats, --postgres or --redis"
         raise InputError.at("init", "no input is given", remedy)
     listed = _listed(cluster)
     discovery = _discovered(paths, reading, listed, name=name, file=file)
     if nats:
         options = ConnectOptions(credentials=creds, user=user, tls_ca=tlsca, tls_cert=tlscert, tls_key=tlskey)
         discovery = _with_live(discovery, nats, options, monitor)
+    discovery = with_stores(discovery, stores)
     _refuse_nothing(discovery, paths, listed)
     update = plan(file, discovery.system, live=nats is not None)
     if update.changed and not update.first and not json:
@@ -164,7 +167,7 @@ def _listed(cluster: RunningCluster) -> Listing:
 
 def _refuse_nothing(discovery: Discovery, paths: tuple[Path, ...], listed: Listing) -> None:
     """A system of nothing is no finding: its file would hold assumptions only."""
-    if discovery.system.services or discovery.system.nats:
+    if discovery.system.services or discovery.system.nats or discovery.system.stores:
         return
     kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(discovery.unknown.items()))
     more = "; ".join(

@@ -10,12 +10,15 @@ from attrs import asdict
 from cyclopts import App
 from cyclopts.types import PositiveFloat
 
+from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import Flag, option, print_json
-from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, MachineError
+from secondsite.discover.system_file.updating import record_restore
+from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError, MachineError
 
 if TYPE_CHECKING:
     from secondsite.stores.postgres import PostgresServer
     from secondsite.stores.postgres_host import Followed
+    from secondsite.stores.postgres_scratch import Proven
 
 app = App(name="postgres", help="Inspect, fence, promote and re-attach a PostgreSQL server.")
 Dsn = Annotated[str, option("env:NAME, file:PATH or service:NAME, or a connection string without a password.")]
@@ -117,6 +120,59 @@ def follow(
     why = f" (a rewind was not possible: {followed.why}; the old files are in {followed.kept})" if followed.why else ""
     print(f"follows by {followed.how}, in {followed.seconds:.1f} s{why}; start it")
     return EXIT_HOLDS
+
+
+@app.command
+def prove(
+    backup: Annotated[Path, option("What pg_dump wrote, or with --wal the folder that pg_basebackup wrote.")],
+    *,
+    tools: Annotated[Path, option("The folder with postgres, initdb, pg_restore and psql, of the backup's version.")],
+    wal: Annotated[str, option("Folder of archived WAL, or a command with %f and %p that fetches one file.")] = "",
+    until: Annotated[str, option("Restore up to this moment, such as 2026-11-28T14:00:00Z.")] = "",
+    live: Annotated[str, option("Login of the live server: every table with rows there must have some.")] = "",
+    record: Annotated[str, option("Record it for this backup of secondsite.yaml: restore_tested and its rate.")] = "",
+    file: Annotated[Path, option("The system.")] = SYSTEM_FILE,
+    json: Flag = False,
+) -> int:
+    """Restore a backup into a scratch server, count its rows and time it; exit 1 if tables are missing."""
+    from secondsite.lab.postgres_files import own, prefix
+    from secondsite.stores.postgres_rows import counted_rows
+    from secondsite.stores.postgres_scratch import ScratchPostgres, lacking
+
+    if until and not wal:
+        raise InputError.at("--until", "a dump has one moment only", "give --wal with a base backup, or leave it out")
+
+    async def work() -> tuple[Proven, tuple[str, ...]]:
+        expected = await counted_rows(_server(live).place) if live else {}
+        scratch = ScratchPostgres(tools, prefix(), own)
+        proven = await (scratch.moment(backup, wal, until) if wal else scratch.dump(backup))
+        return proven, lacking(proven.rows, expected)
+
+    _server(live or "host=localhost")  # says what is not installed
+    proven, missing = asyncio.run(work())
+    holds = bool(sum(proven.rows.values())) and not missing
+    if record and holds:
+        record_restore(file, record, proven.bytes_per_s)
+    if json:
+        print_json({"schema": "secondsite/proof/1", **asdict(proven), "missing": missing, "holds": holds})
+    else:
+        _print_proven(proven, missing)
+    return EXIT_HOLDS if holds else EXIT_DOES_NOT_HOLD
+
+
+def _print_proven(proven: Proven, missing: tuple[str, ...]) -> None:
+    tables = sum(1 for rows in proven.rows.values() if rows)
+    megabytes = proven.bytes_per_s / 1e6
+    print(
+        f"restored by {proven.how} in {proven.seconds:.1f} s: {sum(proven.rows.values()):,} rows in {tables} tables, "
+        f"{proven.size_bytes / 1e6:.1f} MB, {megabytes:.1f} MB/s"
+    )
+    if proven.reached:
+        print(f"newest commit: {proven.reached}")
+    for line in missing:
+        print(f"missing: {line}")
+    if not any(proven.rows.values()):
+        print("no row came back: this backup restores nothing")
 
 
 def _server(reference: str) -> PostgresServer:

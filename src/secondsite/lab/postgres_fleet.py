@@ -19,6 +19,7 @@ from secondsite.lab.store_fleet import Database, StoreFleet
 from secondsite.lab.supervisor import Spec
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
+from secondsite.model.store import Store
 from secondsite.stores.postgres import PostgresServer, with_fence
 from secondsite.stores.postgres_host import PostgresHost
 from secondsite.stores.postgres_place import PostgresPlace
@@ -61,13 +62,20 @@ class PostgresFleet(StoreFleet):
         """What runs in the place of a version that cannot be had, in words."""
         runs, lines = self.version, []
         for store in (each.replica.store for each in self.databases if not each.standby):
-            service = self.deployment.system.service(store.service)
-            match = _MAJOR.search((service.image if service else "") or "")
-            if match is None:
+            major = self._major(store)
+            if not major:
                 lines.append(f"nothing says which PostgreSQL {store.name} is: {runs} runs in its place")
-            elif match[1] != runs.split(".")[0]:
-                lines.append(f"PostgreSQL {match[1]} of {store.name} comes as no package: {runs} runs in its place")
+            elif major != runs.split(".")[0]:
+                lines.append(f"PostgreSQL {major} of {store.name} comes as no package: {runs} runs in its place")
         return tuple(lines)
+
+    def _major(self, store: Store) -> str:
+        """As its server says, else as its image is called; empty where nothing tells."""
+        if store.running is not None and store.running.version:
+            return store.running.version.split(".")[0]
+        service = self.deployment.system.service(store.service)
+        match = _MAJOR.search((service.image if service else "") or "")
+        return match[1] if match else ""
 
     def server(self, store: str, region: str, *, reached_from: str = "", within_s: float = 2.0) -> PostgresServer:
         """As its operator; ``reached_from`` another region through the WAN."""

@@ -23,8 +23,8 @@ from secondsite.strategies.stream_config import consumer_config, stream_config
 
 _NOT_YET = (10005, 10008, 10023, 10035, 10059)
 """No suitable peers, meta leader, resources, leader or such stream (yet): what a cluster says while it forms."""
-_STALLED = 10062
-"""A restore that stood still for a moment, as on a machine with other work; what is left of it goes."""
+_AGAIN = (*_NOT_YET, 10062)
+"""Of a restore also that it stood still for a moment, as on a machine with other work; what is left of it goes."""
 _RETRY_S = 0.1
 _ANSWER_S = 1.0
 _FOLLOWS_WITHIN_S = 3.0
@@ -93,7 +93,7 @@ async def _begin_with(jetstream: JetStream, aged: AgedStream, asked: Mapping[str
         try:
             await restore_stream(jetstream, dict(asked), dict(aged.state), aged.chunks())
         except MachineError as error:
-            if time.monotonic() > deadline or (isinstance(error, RefusedError) and error.code not in _NOT_YET):
+            if time.monotonic() > deadline or (isinstance(error, RefusedError) and error.code not in _AGAIN):
                 raise
         else:
             return

@@ -37,7 +37,8 @@ ANSWER_S = 2.0
 ALLOWABLE = frozenset(
     {
         *("cannot-look", "clock", "interest-without-consumers", "lagging-mirror", "no-client-path"),
-        *("no-workload", "not-salvaged", "origin-recreated", "reconciled", "stale-secret", "still-heard", "unfenced"),
+        *("no-workload", "not-salvaged", "origin-recreated", "reconciled", "sources-and-writes"),
+        *("stale-secret", "still-heard", "unfenced"),
     }
 )
 """The guards that somebody may lift by name."""

@@ -56,6 +56,21 @@ async def salvage_rows(old: PostgresPlace, new: PostgresPlace, folder: Path) -> 
     return tuple(tables)
 
 
+async def counted_rows(place: PostgresPlace) -> dict[str, int]:
+    """How many rows every table of every database has, by ``database.schema.table``."""
+    from psycopg import sql
+
+    async with place.open() as session:
+        names = [str(row[0]) for row in await session.rows(_DATABASES)]
+    counts: dict[str, int] = {}
+    for name in names:
+        async with place.database(name).open() as session:
+            for schema, table, _ in await session.rows(_TABLES):
+                count = sql.SQL("SELECT count(*) FROM {table}").format(table=sql.Identifier(schema, table))
+                counts[f"{name}.{schema}.{table}"] = int(await session.value(count, within_s=_LONG_S))
+    return counts
+
+
 async def _salvaged(
     ours: PostgresSession, theirs: PostgresSession | None, database: str, folder: Path
 ) -> list[ComparedTable]:

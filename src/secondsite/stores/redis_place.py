@@ -63,6 +63,16 @@ class RedisSession:
         answer = await self.ask("INFO", section)
         return {str(name): str(value) for name, value in answer.items()}
 
+    async def configured(self, name: str) -> dict[str, str]:
+        """What CONFIG GET says, by name; raises as `ask` does."""
+        answer = await self.ask("CONFIG", "GET", name)
+        pairs = answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=True)
+        return {_word(key): _word(value) for key, value in pairs}
+
+
+def _word(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
 
 @frozen
 class RedisPlace:

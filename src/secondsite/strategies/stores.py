@@ -71,10 +71,13 @@ def _follows(store: Store) -> bool:
 def needed_to_serve(system: System) -> frozenset[str]:
     """Stores with data that the API or a gateway cannot answer without, as the system file says: also at one remove."""
     services = {service.name: service for service in system.services}
-    reached = [service.name for service in system.services if service.role in (Role.API, Role.GATEWAY)]
-    for name in reached:
-        service = services.get(name)
-        reached += [other for other in (service.depends_on if service else ()) if other not in reached]
+    ahead = [service.name for service in system.services if service.role in (Role.API, Role.GATEWAY)]
+    reached = set(ahead)
+    while ahead:
+        service = services.get(ahead.pop())
+        behind = [other for other in (service.depends_on if service else ()) if other not in reached]
+        reached.update(behind)
+        ahead += behind
     return frozenset(store.name for store in system.stores if store.loss is Loss.DATA and store.service in reached)
 
 
@@ -153,10 +156,13 @@ def off_region_backup(kit: Kit, region: Region) -> Copy:
 
 
 def database_links(kit: Kit, region: Region) -> tuple[WanLink, ...]:
-    """What database replication sends: about one row a message where a database is replicated at all."""
-    if not following(kit.system):
+    """What database replication sends: what the servers said they write, else about one row a message."""
+    names = following(kit.system)
+    if not names:
         return ()
-    rate = kit.system.load.mean_per_s * kit.system.load.message_bytes
+    rates = [store.running.written_bytes_per_s for store in kit.system.stores if store.running and store.name in names]
+    known = sum(rate for rate in rates if rate is not None)
+    rate = known or kit.system.load.mean_per_s * kit.system.load.message_bytes
     return (WanLink(LinkKind.DATABASE, kit.home.name, region.name, "database log", rate),)
 
 

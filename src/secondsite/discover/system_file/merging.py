@@ -48,6 +48,12 @@ def carry_over(base: System, theirs: System) -> System:
     return evolve(system, marks=carrier.marks)
 
 
+def is_live(marks: Mapping[str, Mark], path: str) -> bool:
+    """Whether a running server said it."""
+    mark = marks.get(path)
+    return bool(mark and mark.origin is Knowledge.READ and mark.place and "://" in mark.place.file)
+
+
 @define
 class _Merger:
     base_marks: Mapping[str, Mark]
@@ -202,8 +208,7 @@ class _Carrier:
         return tuple(items)
 
     def _is_live(self, path: str) -> bool:
-        mark = self.base_marks.get(path)
-        return bool(mark and mark.origin is Knowledge.READ and mark.place and "://" in mark.place.file)
+        return is_live(self.base_marks, path)
 
     def _copy(self, noun: Noun, path: str) -> None:
         self.marks.update(_marks_at(self.base_marks, noun, path))

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 
 from secondsite.discover.system_file.document import parse
 from secondsite.discover.system_file.editing import revise_document
-from secondsite.discover.system_file.merging import carry_over, merge
+from secondsite.discover.system_file.merging import carry_over, is_live, merge
 from secondsite.discover.system_file.reading import load_system, load_text, read_system, system_of
 from secondsite.discover.system_file.saving import save
 from secondsite.discover.system_file.schema import identity, join
@@ -22,6 +22,7 @@ from secondsite.model.errors import InputError, Problem
 from secondsite.model.flaw import Flaw
 from secondsite.model.mark import key_of
 from secondsite.model.system import System
+from secondsite.model.units import Bytes
 from secondsite.model.validate import find_cycle, flaws
 
 
@@ -56,7 +57,7 @@ def beside(path: Path) -> Path:
 
 
 def plan(path: Path, discovered: System, *, live: bool) -> Update:
-    """What `found` makes of the file at ``path``. ``live``: a server was asked. Raises `InputError`."""
+    """What `found` makes of the file at ``path``. ``live``: a NATS server was asked. Raises `InputError`."""
     discovered, notes = _without_cycles(discovered)
     if not path.exists():
         _refuse_flaws(discovered)
@@ -66,13 +67,20 @@ def plan(path: Path, discovered: System, *, live: bool) -> Update:
     document = parse(before, str(path))
     yours = system_of(document)
     base, base_notes = _last_discovered(path)
-    if base and not live:
-        discovered = carry_over(base, discovered)
+    if base:
+        discovered = carry_over(_not_asked(base, discovered, nats=live), discovered)
     _refuse_flaws(discovered)
     merged = merge(base, yours, discovered)
     _refuse_flaws(merged.system)
     after = revise_document(document, yours, merged.system)
     return Update(path, before, after, merged.system, write_system(discovered), (*notes, *base_notes, *merged.notes))
+
+
+def _not_asked(base: System, discovered: System, *, nats: bool) -> System:
+    """What was discovered last, without what servers were asked about anew."""
+    asked = {store.name for store in discovered.stores if is_live(discovered.marks, f"stores.{store.name}.running")}
+    stores = tuple(store for store in base.stores if store.name not in asked)
+    return evolve(base, stores=stores, nats=() if nats else base.nats)
 
 
 def apply(update: Update) -> None:
@@ -82,6 +90,21 @@ def apply(update: Update) -> None:
     kept = beside(update.path)
     if not kept.exists() or kept.read_text(encoding="utf-8", errors="replace") != update.discovered:
         save(kept, update.discovered)
+
+
+def record_restore(path: Path, backup: str, bytes_per_s: float) -> None:
+    """That a restore of the backup was tested, and how fast it was: estimates use that rate from then on."""
+    document = parse(load_text(path), str(path))
+    system = system_of(document)
+    if backup not in (each.name for each in system.backups):
+        known = ", ".join(each.name for each in system.backups) or "none"
+        raise InputError.at(str(path), f"no backup {backup}", f"write it under backups, or give one of: {known}")
+    rate = Bytes(max(1, round(bytes_per_s)))
+    backups = tuple(
+        evolve(each, restore_tested=True, restore_bytes_per_s=rate) if each.name == backup else each
+        for each in system.backups
+    )
+    save(path, revise_document(document, system, evolve(system, backups=backups)))
 
 
 def _last_discovered(path: Path) -> tuple[System | None, tuple[str, ...]]:

@@ -74,7 +74,8 @@ def _lasting(system: System) -> System:
         **{"client_authorization": None, "trust": NOTHING_MORE},  # every login of a drill is the plan's
     }
     nats = tuple(evolve(cluster, **names) for cluster in system.nats)
-    system = evolve(system, operate=_deployed_alike(system.operate))
+    stores = tuple(evolve(store, running=None) for store in system.stores)  # what a server said at some moment
+    system = evolve(system, operate=_deployed_alike(system.operate), stores=stores)
     return evolve(system, contracts=(), waivers=(), economics=Economics(), users=(), alerts=(), marks={}, nats=nats)
 
 
@@ -131,6 +132,7 @@ _ADDED = frozenset(
             "object",
             "trust",
             "replication",
+            "running",
         ),
     }
 )

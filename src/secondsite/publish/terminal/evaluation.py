@@ -59,7 +59,7 @@ def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
     yield _efforts(evaluation)
     note = (
         "users: network latency before → after the loss; publish: time to acknowledgement; medians\n"
-        "by hand: steps that a person does or approves, in failover and failback"
+        "by hand: steps that a person does or approves, in failover and failback; †: there is no failback"
     )
     yield Text(note, style="dim")
     if not recommendation.withheld:
@@ -202,7 +202,7 @@ def _efforts(evaluation: Evaluation) -> Table:
             _before_and_after(speed),
             f"{number(speed.publish_p50_ms.quantile(0.5), 2)} ms" if evaluation.system.nats else "–",
             str(len(assessment.deployment.sites)),
-            effort.by_hand_text,
+            f"{effort.manual_steps}{'' if effort.way_back else '†'}",
         )
     return table
 
