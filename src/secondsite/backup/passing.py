@@ -7,7 +7,7 @@ proof later. The digest says nothing until the transfer has shown that the archi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
 from attrs import evolve
@@ -27,7 +27,7 @@ class PassingDigest:
         self._queue: asyncio.Queue[bytes] = asyncio.Queue(PIECES_HELD)
         self._task: asyncio.Task[Digested] | None = None
 
-    async def passing(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def passing(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         held: list[bytes] | None = []
         meter = S2Meter()
         async with aclosing(pieces) as closing:  # type: ignore[type-var] # an async generator

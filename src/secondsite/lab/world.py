@@ -38,6 +38,7 @@ from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.one_address import DIFFERS, dialled, is_shared
 from secondsite.lab.options import LabOptions
+from secondsite.lab.postgres_files import refused
 from secondsite.lab.room import check_room
 from secondsite.lab.runnable import check_runnable, regions_of
 from secondsite.lab.services import S3, ApiPod, LabProcesses
@@ -107,6 +108,8 @@ class Lab:
             check_room(folder)
             addresses = LabAddresses(block, regions_of(deployment), str(folder / "nats"))
             lab = cls(deployment, options, addresses, folder, lock)
+            if options.databases and (why := refused()):
+                report(f"{why}; its stores are not rehearsed")
             try:
                 await asyncio.to_thread(lab.fleet.obtain, report)
                 await lab._boot()
