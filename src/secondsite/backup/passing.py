@@ -27,7 +27,7 @@ class PassingDigest:
         self._queue: asyncio.Queue[bytes] = asyncio.Queue(PIECES_HELD)
         self._task: asyncio.Task[Digested] | None = None
 
-    async def passing(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    async def passing(self, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
         held: list[bytes] | None = []
         meter = S2Meter()
         async with aclosing(pieces) as closing:  # type: ignore[type-var] # an async generator

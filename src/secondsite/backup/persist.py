@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Protocol, TypeVar
 
 from secondsite.backup.objects import BrokenObjectError
 from secondsite.backup.progress import Progress
@@ -20,8 +21,50 @@ FIRST_WAIT_S = 2.0
 RESTORE_WAIT_S = 6.0  # the server gives an upload up after 5 s of silence
 
 
+class Opens(Protocol):
+    def open(self) -> AbstractAsyncContextManager[JetStream]: ...
+
+
+class Connections:
+    """Connections that are used one after the other: to log in takes longer than to move a small stream.
+
+    One is used again only after work that did not fail on it, and by one at a time.
+    """
+
+    def __init__(self, nats: NatsPlace) -> None:
+        self._nats = nats
+        self._idle: list[tuple[JetStream, AsyncExitStack]] = []
+
+    async def __aenter__(self) -> Connections:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        while self._idle:
+            await self._idle.pop()[1].aclose()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[JetStream]:
+        """As a place does it."""
+        jetstream, closing = await self._one()
+        try:
+            yield jetstream
+        except BaseException:
+            await closing.aclose()
+            raise
+        self._idle.append((jetstream, closing))
+
+    async def _one(self) -> tuple[JetStream, AsyncExitStack]:
+        while self._idle:
+            jetstream, closing = self._idle.pop()
+            if jetstream.connection.client.is_connected:
+                return jetstream, closing
+            await closing.aclose()
+        closing = AsyncExitStack()
+        return await closing.enter_async_context(self._nats.open()), closing
+
+
 async def persistently(
-    nats: NatsPlace,
+    nats: Opens,
     name: str,
     attempts: int,
     progress: Progress,

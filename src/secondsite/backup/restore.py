@@ -23,7 +23,7 @@ from secondsite.backup.codec import Keys
 from secondsite.backup.digesting import Digested, DigestError
 from secondsite.backup.manifest import BackupManifest, StreamBackup
 from secondsite.backup.objects import BrokenObjectError, Reader
-from secondsite.backup.persist import election, persistently
+from secondsite.backup.persist import Connections, election, persistently
 from secondsite.backup.progress import Progress, Silent
 from secondsite.backup.proof import RestoreProof
 from secondsite.backup.replace import Approved, Replaced, delete_held_back, in_use, make_room, open_to_clients
@@ -97,14 +97,15 @@ async def restore_from(
     async def look(jetstream: JetStream, _: int) -> tuple[list[_Task], list[StreamOutcome]]:
         return await _look(jetstream, reader, chosen, plan)
 
-    tasks, broken = await persistently(nats, "streams", plan.attempts, progress, look, election)
     slots = asyncio.Semaphore(plan.parallel)
+    async with Connections(nats) as connections:
+        tasks, broken = await persistently(connections, "streams", plan.attempts, progress, look, election)
 
-    async def one(task: _Task) -> StreamOutcome:
-        async with slots:
-            return await _one(nats, reader, task, plan, progress)
+        async def one(task: _Task) -> StreamOutcome:
+            async with slots:
+                return await _one(nats, connections, reader, task, plan, progress)
 
-    done = await asyncio.gather(*(one(task) for task in tasks))
+        done = await asyncio.gather(*(one(task) for task in tasks))
     return tuple(sorted((*done, *broken), key=lambda outcome: outcome.target))
 
 
@@ -212,10 +213,12 @@ async def _task(jetstream: JetStream, reader: Reader, work: Work, plan: RestoreP
     raise _WouldOverwriteError([Problem(Place(jetstream.shown), what, remedy)])
 
 
-async def _one(nats: NatsPlace, reader: Reader, task: _Task, plan: RestorePlan, progress: Progress) -> StreamOutcome:
+async def _one(
+    nats: NatsPlace, connections: Connections, reader: Reader, task: _Task, plan: RestorePlan, progress: Progress
+) -> StreamOutcome:
     """One stream. Once it is there it is only looked at: clients may write to it already."""
     work, begin = task.work, time.monotonic()
-    persist = partial(persistently, nats, work.target, plan.attempts, progress)
+    persist = partial(persistently, connections, work.target, plan.attempts, progress)
     replaced: list[Replaced] = []
     passed: Digested | None = None
 

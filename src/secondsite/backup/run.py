@@ -24,7 +24,7 @@ from secondsite.backup.codec import AGE, Keys
 from secondsite.backup.inventory import take_inventory
 from secondsite.backup.layout import manifest_key, new_id
 from secondsite.backup.manifest import BackupManifest, StreamBackup, to_json
-from secondsite.backup.persist import election, persistently
+from secondsite.backup.persist import Connections, election, persistently
 from secondsite.backup.progress import Progress
 from secondsite.backup.signing import ANYBODY, SigningKey, Trust
 from secondsite.backup.stream_backup import Compression, StreamJob, back_up_stream
@@ -170,10 +170,10 @@ async def _all(
     async def one(name: str) -> StreamBackup | None:
         async with slots:
             job = StreamJob(backup_id, name, plan.keys, plan.compression, codecs)
-            return await _one(nats, store, job, plan.attempts, progress)
+            return await _one(connections, store, job, plan.attempts, progress)
 
     try:
-        async with asyncio.TaskGroup() as group:
+        async with Connections(nats) as connections, asyncio.TaskGroup() as group:
             tasks = {name: group.create_task(one(name)) for name in sorted(streams, key=lambda name: -streams[name])}
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
@@ -182,7 +182,7 @@ async def _all(
 
 
 async def _one(
-    nats: NatsPlace, store: ObjectStorage, job: StreamJob, attempts: int, progress: Progress
+    nats: Connections, store: ObjectStorage, job: StreamJob, attempts: int, progress: Progress
 ) -> StreamBackup | None:
     """One stream, from its beginning again after a failure; None when the stream was deleted meanwhile."""
 
