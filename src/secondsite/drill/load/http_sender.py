@@ -18,7 +18,6 @@ from secondsite.drill.load.client_config import HttpTarget
 from secondsite.drill.load.http_connection import HttpConnection, Response
 from secondsite.drill.load.sending import Attempt, Write
 from secondsite.drill.load.service_name import ServiceName
-from secondsite.lab.one_address import dialled
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 
@@ -114,8 +113,8 @@ class HttpSender(UserSender):
         )
 
     async def connected(self, address: str) -> HttpConnection:
-        at = dialled(address, self._target.port)
-        connection = await HttpConnection.connect(at.host, at.port)
+        host, port = self._target.ends.get(address, (address, self._target.port))
+        connection = await HttpConnection.connect(host, port)
         connection.address = address
         return connection
 

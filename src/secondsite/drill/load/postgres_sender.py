@@ -15,7 +15,6 @@ from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import PostgresTarget
 from secondsite.drill.load.sending import Attempt, Write
 from secondsite.drill.load.service_name import ServiceName
-from secondsite.lab.one_address import dialled
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 
@@ -95,9 +94,9 @@ class PostgresSender:
             connection = idle.pop()
             if not connection.broken and not connection.closed:
                 return connection
-        at = dialled(host, self._target.port)
+        at, port = self._target.ends.get(host, (host, self._target.port))
         return await psycopg.AsyncConnection.connect(
-            host=at.host, port=at.port, user=self._target.user, dbname=self._target.dbname, autocommit=True
+            host=at, port=port, user=self._target.user, dbname=self._target.dbname, autocommit=True
         )
 
     async def _look_up(self) -> Resolved | None:

@@ -15,7 +15,6 @@ from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.client_config import RedisTarget
 from secondsite.drill.load.sending import Attempt, Write
 from secondsite.drill.load.service_name import ServiceName
-from secondsite.lab.one_address import dialled
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 
@@ -81,8 +80,8 @@ class RedisSender:
         for other in [each for each in self._clients if each != host]:
             await self._leave(other)
         if host not in self._clients:
-            at = dialled(host, self._target.port)
-            client = Valkey(host=at.host, port=at.port, username=self._target.user, password="anything")  # noqa: S106 - any does
+            at, port = self._target.ends.get(host, (host, self._target.port))
+            client = Valkey(host=at, port=port, username=self._target.user, password="anything")  # noqa: S106 - any does
             try:
                 await client.ping()
             except BaseException:

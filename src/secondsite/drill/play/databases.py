@@ -40,7 +40,9 @@ def _target(lab: Lab, store: str) -> PostgresTarget:
     homes = [each for each in fleet.databases if each.replica.store.name == store]
     led = {lab.address(each.region): fleet.host_of(each) for each in homes}
     at = (lab.resolver.host, lab.resolver.port)
-    return PostgresTarget(lab.host, at, led, port=fleet.PORT, user=WRITER, dbname="postgres", table=TABLE)
+    return PostgresTarget(
+        lab.host, at, led, port=fleet.PORT, user=WRITER, dbname="postgres", table=TABLE, ends=fleet.ends(homes)
+    )
 
 
 async def read_tables(lab: Lab, run: str, region: str) -> tuple[FinalRead, ...]:

@@ -44,7 +44,7 @@ def _target(lab: Lab, store: str) -> RedisTarget:
     homes = [each for each in fleet.databases if each.replica.store.name == store]
     led = {lab.address(each.region): fleet.host_of(each) for each in homes}
     at = (lab.resolver.host, lab.resolver.port)
-    return RedisTarget(lab.host, at, led, fleet.PORT, WRITER, PREFIX, COUNTER)
+    return RedisTarget(lab.host, at, led, fleet.PORT, WRITER, PREFIX, COUNTER, fleet.ends(homes))
 
 
 async def read_keys(lab: Lab, run: str, region: str) -> tuple[FinalRead, ...]:
