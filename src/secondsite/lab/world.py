@@ -18,12 +18,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
-from itertools import permutations
 from pathlib import Path
 
 from attrs import evolve
 
-from secondsite.catalogue.own import rtt_ms
 from secondsite.lab.addresses import LabAddresses, WanListener
 from secondsite.lab.agents import Agents
 from secondsite.lab.archivers import Archivers
@@ -46,7 +44,7 @@ from secondsite.lab.store_fleets import StoreFleets
 from secondsite.lab.streams import create_streams, wait_for_jetstream
 from secondsite.lab.supervisor import Spec, Supervisor
 from secondsite.lab.wan import Wan
-from secondsite.lab.wan_spec import WanSetting, wan_spec
+from secondsite.lab.wan_spec import links_of, wan_spec
 from secondsite.model.deployment import Deployment
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import InputError, MachineError
@@ -371,18 +369,8 @@ class Lab:
         return (*self.addresses.wan_listeners(servers, pods=self.options.pods), *beside)
 
     def _wan_spec(self) -> Spec:
-        options = self.options
-        links = [
-            WanSetting(a, b, self._rtt_ms(a, b) / 2, options.jitter, options.rate_bytes_per_s)
-            for a, b in permutations(self.regions, 2)
-        ]
-        return wan_spec(self.folder, options.seed, self.wan.control, links, self._listeners(self.fleet.servers))
-
-    def _rtt_ms(self, a: str, b: str) -> float:
-        given = self.options.rtt_ms.get((a, b), self.options.rtt_ms.get((b, a)))
-        if given is not None:
-            return given
-        return rtt_ms(self.deployment, a, b)
+        links = links_of(self.deployment, self.regions, self.options)
+        return wan_spec(self.folder, self.options.seed, self.wan.control, links, self._listeners(self.fleet.servers))
 
     def _spec_of(self, name: str) -> Spec:
         every = [*self.fleet.specs(frozenset(self.regions)), *self.services.common(), self._wan_spec()]

@@ -240,8 +240,8 @@ class LabPlaces(Mapping[str, NatsPlace]):
             raise KeyError(region)
         if self.lab.servers(region):
             return place(self.lab, region, system=self.system, reached_from=self.operating)
-        nobody = f"{self.lab.addresses.network(region)}.0.9"
-        return NatsPlace(parse_addresses(f"nats://{self.lab.addresses.at(nobody, CLIENT_PORT)}"), ConnectOptions())
+        silent = f"{self.lab.addresses.network(region)}.0.9"
+        return NatsPlace(parse_addresses(f"nats://{self.lab.addresses.at(silent, CLIENT_PORT)}"), ConnectOptions())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.lab.regions)
