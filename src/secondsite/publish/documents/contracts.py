@@ -59,14 +59,15 @@ def counts(standings: tuple[ContractBoardRow, ...]) -> Md:
     held = sum(s.verdict is Verdict.UNPROVEN and s.expected_to_hold for s in standings)
     counted = joined(f"{count[verdict]} {verdict}" for verdict in Verdict)
     rest = (
-        f" Of the unproven, {held} are expected to hold; that is an estimate, not proof."
+        f" Of the unproven, {held} {'is' if held == 1 else 'are'} expected to hold; that is an estimate, not proof."
         if count[Verdict.UNPROVEN]
         else ""
     )
     designs = sum(s.of_a_design for s in standings)
     met = count[Verdict.MET]
     scope = (
-        f" Contracts are met by a design, in the lab: {designs} of {met}; this says nothing about what is deployed."
+        f" {designs} of the {met} met {'was' if designs == 1 else 'were'} drilled on a design in the lab, which says"
+        " nothing about what is deployed."
         if designs
         else ""
     )
