@@ -156,6 +156,8 @@ def load_config(path: Path) -> ClientConfig:
         for name in ("resolver", "addresses", "servers", "acknowledged"):
             if target.get(name) is not None:
                 target[name] = tuple(target[name])
+        if "ends" in target:
+            target["ends"] = {address: (host, port) for address, (host, port) in target["ends"].items()}
         if "resolvers" in target:
             target["resolvers"] = tuple((host, port) for host, port in target["resolvers"])
         streams = tuple(stream_from(stream) for stream in given.pop("streams"))
