@@ -175,8 +175,10 @@ def test_what_2_15_wrote_is_refused_below_it_before_anything_is_lost(start: Any,
         await fill(client, "S", 20)
         await fill(other, "S", 30)
         await run_backup(source.place, store, BackupPlan(), Silent())
-        refused = r"this is nats-server 2\.10\.26, and archives written by 2\.15 or later need .*: S; upgrade"
-        with pytest.raises(InputError, match=refused):
+        with pytest.raises(
+            InputError,
+            match=r"this is nats-server 2\.10\.26, and archives written by 2\.15 or later need .*: S; upgrade",
+        ):
             await bring_back(old.place, store, overwrite=frozenset({"S"}))
         assert (await other.jetstream().stream_info("S")).state.messages == 30
 

@@ -58,8 +58,13 @@ def counts(standings: tuple[ContractBoardRow, ...]) -> Md:
     count = {verdict: sum(s.verdict is verdict for s in standings) for verdict in Verdict}
     held = sum(s.verdict is Verdict.UNPROVEN and s.expected_to_hold for s in standings)
     counted = joined(f"{count[verdict]} {verdict}" for verdict in Verdict)
+    be = "is" if held == 1 else "are"
     rest = (
+<<<<<<< HEAD
         f" Of the unproven, {held} {'is' if held == 1 else 'are'} expected to hold; that is an estimate, not proof."
+=======
+        f" Of the unproven, {held} {be} expected to hold; that is an estimate, not proof."
+>>>>>>> main
         if count[Verdict.UNPROVEN]
         else ""
     )
