@@ -60,11 +60,7 @@ def counts(standings: tuple[ContractBoardRow, ...]) -> Md:
     counted = joined(f"{count[verdict]} {verdict}" for verdict in Verdict)
     be = "is" if held == 1 else "are"
     rest = (
-<<<<<<< HEAD
-        f" Of the unproven, {held} {'is' if held == 1 else 'are'} expected to hold; that is an estimate, not proof."
-=======
         f" Of the unproven, {held} {be} expected to hold; that is an estimate, not proof."
->>>>>>> main
         if count[Verdict.UNPROVEN]
         else ""
     )
