@@ -95,7 +95,7 @@ async def _elsewhere(context: Context, names: Collection[str]) -> list[Guard]:
     holds what clients were promised since."""
     guards = []
     for family in (context.family(name) for name in names):
-        if family.reach is Reach.MIRRORED:
+        if family.reach not in (Reach.SOURCED, Reach.STRETCHED):
             guards += [guard for one in family.others(context.home) for guard in await _serves(context, family, one)]
     return guards
 
