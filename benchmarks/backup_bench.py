@@ -105,11 +105,11 @@ async def plain_read(place: NatsPlace) -> None:
             pass
 
 
-async def plain_restore(place: NatsPlace, folder: Path) -> None:
+async def plain_restore(place: NatsPlace, folder: Path, stream: str = STREAM) -> None:
     """As the nats command restores a folder, with chunks sent ahead."""
     client = await nats.connect(place.addresses[0].url)
     request = (folder / "backup.json").read_bytes()
-    answer = json.loads((await client.request(f"$JS.API.STREAM.RESTORE.{STREAM}", request, timeout=30)).data)
+    answer = json.loads((await client.request(f"$JS.API.STREAM.RESTORE.{stream}", request, timeout=30)).data)
     archive, inbox, free = (folder / "stream.arc.s2").read_bytes(), client.new_inbox(), asyncio.Semaphore(0)
     done = asyncio.get_running_loop().create_future()
 

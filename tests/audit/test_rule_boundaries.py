@@ -425,7 +425,7 @@ SLOW = with_copies(copy_of(Subject.NATS, 0.03))
         ),
         ("backup-interval", "system", in_backup("dump", interval_s=Seconds(86400)), "every 24 h, the RPO is 60 min"),
         ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=Seconds(3600)), "after 60 min at the earliest"),
-        ("cache-not-persistent", "system", FORGETFUL, "rate limits of edge start anew"),
+        ("cache-not-persistent", "system", FORGETFUL, "rate limits of edge start over"),
     ],
 )
 def test_messages_carry_the_actual_figures(rule: str, base: str, change: Change, figures: str) -> None:

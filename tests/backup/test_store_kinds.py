@@ -67,7 +67,7 @@ def test_there_and_back(source: Server, start: Any, kind: str, scheme: str, requ
 
     run(compare())
     error = secondsite("backup", "list", "--from", f"{scheme}://other/prod", *where[1:], code=4)[1]
-    assert "there is no such" in error
+    assert "no such" in error
     newer = json.loads(secondsite("backup", "--nats", source.url, "--to", *where, "--keep-last", "1", "--json")[0])
     assert [line.split()[0] for line in secondsite("backup", "list", "--from", *where)[0].splitlines()] == [
         newer["backup"]
@@ -88,7 +88,7 @@ def test_aws_profiles_and_a_shared_credentials_file(source: Server, moto_s3: str
     _, error = secondsite(
         "backup", "list", "--from", *where, without=KEYS, env=shared | {"AWS_PROFILE": "nobody"}, code=2
     )
-    assert error.startswith("AWS_PROFILE: no such profile nobody")
+    assert error.startswith("AWS_PROFILE: unknown profile nobody")
     assert len(error.splitlines()) == 1
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from secondsite.drill.evidence import manifest as manifests
 from secondsite.drill.evidence.chain import CHAIN, check_chain, last_hash
 from secondsite.drill.evidence.events import EventName, step_runs
-from secondsite.drill.evidence.folder import Below, EvidenceWriter, evidence_below, read_evidence
+from secondsite.drill.evidence.folder import Below, EvidenceWriter, evidence_below, read_evidence, usual_folders
 from secondsite.model.errors import InputError, MachineError
 from secondsite.operate.journal import EntryKind, Journal
 
@@ -208,3 +208,13 @@ def test_a_folder_that_is_no_evidence_says_what_to_name(tmp_path: Path) -> None:
         manifests.from_text("{}", "manifest.json")
     with pytest.raises(InputError, match="its schema is"):
         manifests.from_text('{"schema": "other/1"}', "manifest.json")
+
+
+def test_committed_campaigns_count_without_being_named_and_a_folder_of_that_name_alone_does_not(tmp_path: Path) -> None:
+    drilled = tmp_path / ".secondsite" / "evidence"
+    assert usual_folders(tmp_path) == (drilled,)
+    (tmp_path / "evidence").mkdir()
+    (tmp_path / "evidence" / "minutes.pdf").touch()
+    assert usual_folders(tmp_path) == (drilled,)
+    (tmp_path / "evidence" / "20261128T000000-region-loss-a.campaign").touch()
+    assert usual_folders(tmp_path) == (drilled, tmp_path / "evidence")

@@ -8,11 +8,37 @@ import gc
 import pytest
 
 from secondsite.nats.address import parse_addresses
-from secondsite.nats.connection import connect
+from secondsite.nats.connection import HungUpError, connect
 from secondsite.nats.options import ConnectOptions
 
+INFO = b'INFO {"server_id":"x","max_payload":1048576}\r\n'
 
-@pytest.mark.parametrize("greeting", [b"", b'INFO {"server_id":"x","max_payload":1048576}\r\n'])
+
+def test_one_that_greets_and_has_no_time_for_us_is_no_wrong_address() -> None:
+    """Nobody is sent to firewalls and ports in an incident: whoever greeted is there."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(INFO)
+        while await reader.read(1024):
+            pass
+        writer.close()
+        await writer.wait_closed()
+
+    async def run() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(HungUpError) as error:
+                async with connect(parse_addresses(f"nats://127.0.0.1:{port}"), ConnectOptions(timeout_s=0.1)):
+                    pass
+        (problem,) = error.value.problems
+        assert problem.what == "the server greeted us and then gave no answer in time"
+        assert "overloaded" in problem.remedy
+
+    asyncio.run(run())
+    gc.collect()
+
+
+@pytest.mark.parametrize("greeting", [b"", INFO])
 def test_cancelled_while_it_connects_it_is_closed(greeting: bytes) -> None:
     """As a watch is that ends with its run: before the server's greeting, and after it."""
 

@@ -15,6 +15,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace, nats_place
+from secondsite.operate.epoch import Epoch
 from secondsite.operate.identity import Identity, mismatch
 from secondsite.operate.plan import Plan, make_plan
 from secondsite.strategies.compose import failover
@@ -117,3 +118,20 @@ def test_regions_that_are_swapped_are_refused(
     arguments = ["--file", example, "--nats", swapped[0], "--nats", swapped[1], "--who", "me"]
     assert run(["failback", "plan", *arguments]) == 1
     assert "is not us-east-1: its JetStream domain is us-west-2" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("serving", "silent", "told"),
+    [
+        ((), (), "no region accepts writes"),
+        ((AWAY,), (), f"{AWAY} serves"),
+        ((HOME, AWAY), (), f"{HOME} and {AWAY} serve"),
+        ((), (HOME,), f"{HOME} does not answer, no other region accepts writes"),
+        ((AWAY,), (HOME,), f"{HOME} does not answer, {AWAY} serves"),
+    ],
+)
+def test_of_a_silent_region_nobody_says_that_it_takes_no_writes(
+    serving: tuple[str, ...], silent: tuple[str, ...], told: str
+) -> None:
+    """It may be alive, behind a cut."""
+    assert Epoch({"EVENTS": serving} if serving else {}, silent=silent).summary() == told

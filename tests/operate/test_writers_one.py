@@ -39,6 +39,8 @@ pytestmark = pytest.mark.slow
 
 LEAF = "warm-standby/leafnode-mirror"
 LEASE_S = 1.5
+PATIENT_S = 20.0
+"""Whoever lives is slow here only as the machine is: its greeting is waited for. What is lost refuses at once."""
 SUBJECT = "e.A.x"
 
 
@@ -57,12 +59,12 @@ class Scene:
     home: Writer
     away: Writer
 
-    def world(self, *, reached: bool) -> LiveWorld:
+    def world(self, *, reached: bool, reach_s: float = PATIENT_S) -> LiveWorld:
         """``reached``: whether the controller gets through to the first region."""
         places = {region: self.pair.place(region, "operator") for region in (HOME, AWAY)}
         if not reached:
             places[HOME] = nats_place(f"nats://127.0.0.1:{free_ports(1)[0]}", ConnectOptions(timeout_s=1))
-        return make_world(self.pair, self.folder, "e.A.path", regions=places)
+        return make_world(self.pair, self.folder, "e.A.path", regions=places, reach_s=reach_s)
 
     async def promote(self, *, reached: bool = False, allowed: str = "") -> OperationOutcome:
         """Without any exception, where none is named."""
@@ -79,9 +81,12 @@ class Scene:
         assert outcome.finished, _show(outcome)
         await _heard(self.away)
 
-    async def back(self, struck: Callable[[StepProgress], None] = lambda _: None) -> OperationOutcome:
+    async def back(
+        self, struck: Callable[[StepProgress], None] = lambda _: None, reach_s: float = PATIENT_S
+    ) -> OperationOutcome:
         """A failback, begun or gone on with."""
-        world = evolve(self.world(reached=True), manual_steps=ReportedManualSteps(dict.fromkeys(BY_HAND, "tester")))
+        by_hand = ReportedManualSteps(dict.fromkeys(BY_HAND, "tester"))
+        world = evolve(self.world(reached=True, reach_s=reach_s), manual_steps=by_hand)
         procedure = failback(self.deployment, evolve(self.kit, system=self.deployment.system))
         short = tuple(evolve(step, limit_s=min(step.limit_s, 4.0)) for step in procedure.steps)
         procedure = evolve(procedure, steps=short)
@@ -374,7 +379,7 @@ def test_back_home_from_a_region_that_is_lost_meanwhile(kit: Kit, tmp_path: Path
                 "frozen": lambda: os.killpg(group, signal.SIGSTOP),
                 "cut": scene.link.cut,
             }
-            outcome = await scene.back(_at_the_promotion(strike[fault]))
+            outcome = await scene.back(_at_the_promotion(strike[fault]), 1.0 if fault == "frozen" else PATIENT_S)
             assert not outcome.finished
             with suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGCONT)

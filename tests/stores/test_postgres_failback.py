@@ -93,7 +93,7 @@ async def test_over_written_to_and_back_and_what_only_the_old_primary_had_is_nam
     async with lost_and_back() as pair:
         way = Way(pair)
         planned = [line for step in (HOME_FOLLOWS, PROMOTED) for line in await way.changes(step)]
-        assert [line.split(": ")[1].split()[0] for line in planned] == ["rows", "fenced", "promoted"]
+        assert [line.split(": ")[1].split()[0] for line in planned] == ["save", "fenced", "promoted"]
         with pytest.raises(StoreRefusedError):
             await pair.write(pair.home, "before it follows")
         with pytest.raises(MachineError, match="follows nobody"):

@@ -303,7 +303,7 @@ def cache_not_persistent(audited: Audited) -> Iterator[Finding]:
     for store in audited.system.stores:
         if store.engine.lower() in ("redis", "valkey", "keydb", "dragonfly") and not store.persistent:
             limited = [gateway.name for gateway in audited.system.gateways if gateway.rate_limit_store == store.name]
-            also = f"; rate limits of {', '.join(limited)} start anew" if limited else ""
+            also = f"; rate limits of {', '.join(limited)} start over" if limited else ""
             yield Finding(
                 f"stores.{store.name}.persistent",
                 f"{store.name} keeps nothing across a restart, idempotency keys included{also}",

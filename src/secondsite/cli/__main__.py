@@ -110,6 +110,11 @@ app.command(
     help="Inspect, fence, promote and re-attach a Redis or Valkey server.",
 )
 app.command(
+    "secondsite.cli.qdrant:app",
+    name="qdrant",
+    help="Count, save and restore the collections of a Qdrant server.",
+)
+app.command(
     "secondsite.cli.secrets:app",
     name="secrets",
     help="Compare secrets of two places by keyed fingerprints; values are never shown or stored.",

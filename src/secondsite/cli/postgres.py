@@ -6,22 +6,24 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from attrs import asdict
-from cyclopts import App
+from attrs import asdict, evolve
+from cyclopts import App, Parameter
 from cyclopts.types import PositiveFloat
 
 from secondsite.cli.options import SYSTEM_FILE
-from secondsite.cli.stores import Flag, option, print_json
+from secondsite.cli.stores import NO_SERVER, Flag, Server, option, print_json
 from secondsite.discover.system_file.updating import record_restore
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError, MachineError
 
 if TYPE_CHECKING:
+    from secondsite.stores.agreement import Agreement
     from secondsite.stores.postgres import PostgresServer
     from secondsite.stores.postgres_host import Followed
     from secondsite.stores.postgres_scratch import Proven
 
 app = App(name="postgres", help="Inspect, fence, promote and re-attach a PostgreSQL server.")
 Dsn = Annotated[str, option("env:NAME, file:PATH or service:NAME, or a connection string without a password.")]
+_SHOWN = 10
 Within = Annotated[PositiveFloat, option("Seconds to wait for it.")]
 
 
@@ -158,6 +160,51 @@ def prove(
     else:
         _print_proven(proven, missing)
     return EXIT_HOLDS if holds else EXIT_DOES_NOT_HOLD
+
+
+@app.command
+def events(
+    dsn: Dsn,
+    *,
+    table: Annotated[str, option("The table, or SCHEMA.TABLE.")],
+    key: Annotated[str, option("The column with the id that the event carries.")],
+    stream: Annotated[str, option("The stream with the events.")],
+    header: Annotated[str, option("The event's header that holds the id.")] = "Nats-Msg-Id",
+    where: Annotated[str, option("Column that must be true of a row whose event is expected.")] = "",
+    server: Annotated[Server, Parameter(name="*")] = NO_SERVER,
+    json: Flag = False,
+) -> int:
+    """Compare rows with the events that were made of them, by id; exit 1 where one side lacks some. Changes nothing."""
+    from secondsite.nats.event_ids import event_ids
+    from secondsite.stores.agreement import compare
+    from secondsite.stores.postgres_rows import ids_of
+
+    async def work() -> Agreement:
+        """Rows before and after: what is on its way while this reads is on neither side's account."""
+        place = _server(dsn).place
+        before = await ids_of(place, table, key, where)
+        announced = await event_ids(server.place(), stream, header)
+        agreement = compare(await ids_of(place, table, key, where), announced)
+        return evolve(agreement, rows_without_event=compare(before, announced).rows_without_event)
+
+    agreement = asyncio.run(work())
+    if json:
+        print_json({"schema": "secondsite/events/1", **asdict(agreement), "holds": agreement.holds})
+    else:
+        _print_agreement(agreement)
+    return EXIT_HOLDS if agreement.holds else EXIT_DOES_NOT_HOLD
+
+
+def _print_agreement(agreement: Agreement) -> None:
+    print(f"{agreement.rows:,} rows, {agreement.events:,} events")
+    for ids, what in (
+        (agreement.events_without_row, "events without a row"),
+        (agreement.rows_without_event, "rows without an event"),
+        (agreement.repeated, "events more than once"),
+    ):
+        if ids:
+            more = f" and {len(ids) - _SHOWN:,} more (--json lists all)" if len(ids) > _SHOWN else ""
+            print(f"{len(ids):,} {what}: {', '.join(ids[:_SHOWN])}{more}")
 
 
 def _print_proven(proven: Proven, missing: tuple[str, ...]) -> None:

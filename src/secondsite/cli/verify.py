@@ -40,7 +40,7 @@ def verify(
     Evidence that is too old, or of another system, strategy, server or procedure than today's, proves nothing.
     Exit code 0 when every contract is met, 1 when one is breached or evidence was changed, 3 when one is unproven.
     """
-    from secondsite.drill.evidence.folder import EVIDENCE_FOLDER
+    from secondsite.drill.evidence.folder import usual_folders
     from secondsite.publish.terminal.console import terminal_console
     from secondsite.publish.terminal.verification import render_text
 
@@ -57,7 +57,7 @@ def verify(
     else:
         render_text(verification, terminal_console())
     if pack:
-        _pack(evidence or (file.parent / EVIDENCE_FOLDER,))
+        _pack(evidence or usual_folders(file.parent))
     return verification.exit_code
 
 
@@ -79,7 +79,7 @@ def _verification(
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.discover.system_file.reading import load_system
-    from secondsite.drill.evidence.folder import EVIDENCE_FOLDER, is_single
+    from secondsite.drill.evidence.folder import is_single, usual_folders
     from secondsite.drill.verdict.verification import recompute, verify
     from secondsite.model.errors import InputError
 
@@ -89,6 +89,6 @@ def _verification(
     now = datetime.now(UTC)
     if evidence and all(is_single(path) for path in evidence):
         return recompute(evidence, now)
-    roots = evidence or (file.parent / EVIDENCE_FOLDER,)
+    roots = evidence or usual_folders(file.parent)
     keys = [read_signer(path) for path in key]
     return verify(load_system(file), load_catalogue(file.parent / USER_FOLDER), roots, now, strategy, keys, head)

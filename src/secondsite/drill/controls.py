@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 
 from secondsite.drill.faults import (
     broken_databases,
+    event_and_row,
     monitoring_lost,
     region_loss,
     rejoined_unsalvaged,
@@ -65,6 +66,13 @@ def _never_back(result: RunResult) -> str:
 
 def _not_shown(result: RunResult) -> str:
     return "; ".join(observation.what for observation in result.observations if observation.holds is False)
+
+
+def _both_ways(result: RunResult) -> str:
+    """Events without their row, and rows without their event."""
+    failed = [each.what for each in result.observations if each.holds is False]
+    each = [[what for what in failed if part in what] for part in ("lost their row", "have no event")]
+    return "; ".join(failed) if all(each) else ""
 
 
 def _lost(result: RunResult) -> str:
@@ -344,6 +352,13 @@ CONTROLS: Mapping[str, Control] = {
         *(
             Control(name, title, evolve(drill, play=play), _not_shown, options=_with_databases)
             for name, title, drill, play in broken_databases.BROKEN
+        ),
+        Control(
+            "outbox-that-forgets",
+            "the outbox forgets rows, and the database's standby stops replicating",
+            evolve(event_and_row.DRILL, play=event_and_row.broken),
+            _both_ways,
+            options=_with_databases,
         ),
         Control(
             "monitoring-that-sees-itself",

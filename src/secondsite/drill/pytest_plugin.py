@@ -85,11 +85,13 @@ def _verification(file: Path, evidence: Path | None, strategies: tuple[str, ...]
     from secondsite.catalogue.bundle import load_catalogue
     from secondsite.catalogue.table import USER_FOLDER
     from secondsite.discover.system_file.reading import load_system
-    from secondsite.drill.evidence.folder import EVIDENCE_FOLDER
+    from secondsite.drill.evidence.folder import usual_folders
     from secondsite.drill.verdict.verification import verify
 
     system, catalogue = load_system(file), load_catalogue(file.parent / USER_FOLDER)
-    return verify(system, catalogue, (evidence or file.parent / EVIDENCE_FOLDER,), datetime.now(UTC), strategies)
+    return verify(
+        system, catalogue, (evidence,) if evidence else usual_folders(file.parent), datetime.now(UTC), strategies
+    )
 
 
 def _standing(verification: EvidenceVerification, subject: str, fault: str, file: Path) -> ContractStanding:

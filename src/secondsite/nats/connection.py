@@ -119,6 +119,8 @@ class Connection:
 
     def _why(self, causes: list[Exception], error: Exception) -> MachineError:
         for cause in causes:
+            if self.server and isinstance(cause, TimeoutError):
+                return self._error(*_GREETED)
             if refused := _refusal(cause):
                 return self._error(*refused)
         if any(isinstance(cause, ConnectionError | errors.UnexpectedEOF) for cause in causes):
@@ -207,6 +209,10 @@ _UNKNOWN = "the server does not know these credentials"
 _CHECK = "check --creds, --nkey, --context, or user and password"
 _TLS = "give the authority with --tlsca, and --tlscert with --tlskey where the server asks for them"
 _NO_TLS = "repair TLS on the server; only where the network is trusted, write nats:// and leave --tlsca out"
+_GREETED = (
+    "the server greeted us and then gave no answer in time",
+    "try again: it is starting or overloaded, or this machine is",
+)
 _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (
     (NoTlsError, "the server offers no TLS, and nothing was sent to it", _NO_TLS),
     (ConnectionRefusedError, "the connection was refused", "check the port, and that the server is running"),

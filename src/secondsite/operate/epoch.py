@@ -72,13 +72,13 @@ class Epoch:
         )
 
     def summary(self) -> str:
-        """Who serves, in a few words."""
+        """Who serves, in a few words. Of a region that is silent nobody knows."""
         regions = sorted({region for serving_regions in self.serving.values() for region in serving_regions})
-        return (
-            f"{' and '.join(regions)} serve{'s' if len(regions) == 1 else ''}"
-            if regions
-            else "no region accepts writes"
-        )
+        serving = f"{' and '.join(regions)} serve{'s' if len(regions) == 1 else ''}" if regions else ""
+        if not self.silent:
+            return serving or "no region accepts writes"
+        silent = f"{' and '.join(self.silent)} {'does' if len(self.silent) == 1 else 'do'} not answer"
+        return f"{silent}, {serving or 'no other region accepts writes'}"
 
 
 @frozen

@@ -71,6 +71,17 @@ async def counted_rows(place: PostgresPlace) -> dict[str, int]:
     return counts
 
 
+async def ids_of(place: PostgresPlace, table: str, key: str, where: str = "") -> tuple[str, ...]:
+    """Of every row, as text; ``where`` names a column that has to be true. Raises MachineError."""
+    from psycopg import sql
+
+    statement = sql.SQL(
+        "SELECT {key}::text FROM {table} WHERE {where}" if where else "SELECT {key}::text FROM {table}"
+    ).format(key=sql.Identifier(key), table=sql.Identifier(*table.split(".")), where=sql.Identifier(where or key))
+    async with place.open() as session:
+        return tuple([str(row[0]) for row in await session.rows(statement, within_s=_LONG_S)])
+
+
 async def _salvaged(
     ours: PostgresSession, theirs: PostgresSession | None, database: str, folder: Path
 ) -> list[ComparedTable]:

@@ -33,6 +33,7 @@ from secondsite.operate.journal import read_journal
 __all__ = ["Below", "Evidence", "EvidenceWriter", "check_chain", "evidence_below", "read_evidence"]
 
 EVIDENCE_FOLDER = Path(".secondsite") / "evidence"
+COMMITTED_FOLDER = Path("evidence")
 MANIFEST = "manifest.json"
 TIMELINE = "timeline.jsonl"
 VERDICTS = "verdicts.json"
@@ -240,3 +241,10 @@ def _new_folder(root: Path, manifest: DrillManifest) -> Path:
     raise MachineError.at(
         str(root / name), "there are already a thousand folders of this name", "give another --evidence folder"
     )
+
+
+def usual_folders(home: Path) -> tuple[Path, ...]:
+    """Where evidence on the system file of this folder lies: drilled here, and committed as campaigns."""
+    committed = home / COMMITTED_FOLDER
+    kept = committed.is_dir() and any(committed.glob("*.campaign"))
+    return (home / EVIDENCE_FOLDER, committed) if kept else (home / EVIDENCE_FOLDER,)

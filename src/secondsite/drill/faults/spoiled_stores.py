@@ -26,6 +26,12 @@ _TRIES = 50
 
 
 async def _left_behind(stage: Stage, spoil: str) -> None:
+    await leave_behind(stage, spoil)
+    await region_loss.play(stage)
+
+
+async def leave_behind(stage: Stage, spoil: str = _NO_LOGIN) -> None:
+    """Some seconds of commits do not get across any more."""
     for store in stage.lab.databases.stores:
         async with stage.lab.databases.server(store, stage.home).place.open() as session:
             for _ in range(_TRIES):  # its standby comes back at once, and a slot in use cannot be dropped
@@ -38,7 +44,6 @@ async def _left_behind(stage: Stage, spoil: str) -> None:
             await session.rows(_CUT)
     stage.note("left-behind", by=spoil)
     await stage.pass_time(LEFT_BEHIND_S, "the standby of each database stops replicating")
-    await region_loss.play(stage)
 
 
 async def keys_left_behind(stage: Stage) -> None:

@@ -82,7 +82,7 @@ def copies_anew(context: ManualContext) -> Iterable[str]:
     origins = [one.name for one in _placements(context) if one.region == context.home and one.stream.mirror is None]
     remade, left = copies_to_remake(context, origins)
     for copy in left:
-        yield f"# {word(copy.name)} in {word(copy.region)} takes writes of its own: left; may hold twice what it takes"
+        yield f"# {word(copy.name)} in {word(copy.region)} takes writes of its own: left; see sources-and-writes"
     if remade:
         yield "# only those whose origin was restored"
     for copy in remade:
@@ -95,8 +95,8 @@ def remaking(context: Scope, copy: StreamPlacement) -> Iterable[str]:
     to = word(f"replaced/{file_word(name)}")
     yield f'secondsite backup --context {word(region)} --stream {word(name)} --to "file://$PWD/"{to}'
     yield f"consumers=$({request(region, f'CONSUMER.LIST.{name}', {})} | jq -c {word(_CONSUMERS)})"
-    yield f"config=$({read(region, f'STREAM.INFO.{name}', '.config')})"
-    yield changed(region, f"STREAM.DELETE.{name}")
+    yield f"config=$({read(region, f'STREAM.INFO.{name}', _MERE_COPY)})"
+    yield f'[ -n "$config" ] && {changed(region, f"STREAM.DELETE.{name}")}'
     yield changed(region, f"STREAM.CREATE.{name}", '"$config"')
     of = next(iter(origins_of(context, copy)), None)
     if copy.stream.mirror and of is not None:
@@ -107,6 +107,9 @@ def remaking(context: Scope, copy: StreamPlacement) -> Iterable[str]:
     yield from _consumers(copy)
 
 
+_MERE_COPY = (
+    '.config | if (.subjects // []) == [] then . else error("it takes writes of its own: do not delete it") end'
+)
 _CONSUMERS = (
     '.consumers[]? | select((.config.durable_name // "") != "" and (.config.sourcing | not)) | '
     "{floor: .ack_floor.stream_seq, stream_name, config: (.config | del(.metadata, .opt_start_time))}"

@@ -4,7 +4,7 @@ place where what they held was destroyed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from attrs import frozen
 
@@ -13,6 +13,7 @@ from secondsite.model.procedure import Step
 from secondsite.model.strategy import Link
 from secondsite.nats.streams import StreamState
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, failed
+from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement, is_writable
 from secondsite.operate.shell import word
 from secondsite.operate.world import OriginRestorer, Restorer
 
@@ -40,7 +41,8 @@ class RestoreOrigins:
     async def look(self, context: Context, step: Step, restorer: OriginRestorer) -> Prospect:
         targets = await _targets(context, step, restorer)
         changes = tuple(_change(context, restorer, name, state) for name, state in sorted(targets.items()))
-        return Prospect(changes=changes, guards=() if targets else (_nothing(context, step),))
+        guards = await _elsewhere(context, targets) if targets else [_nothing(context, step)]
+        return Prospect(changes=changes, guards=tuple(guards))
 
     async def run(self, context: Context, step: Step, restorer: OriginRestorer) -> Facts:
         """What an attempt before brought back is not brought back again: clients write to it."""
@@ -50,6 +52,9 @@ class RestoreOrigins:
         }
         if not targets and not before:
             raise failed(_nothing(context, step).what, _nothing(context, step).remedy)
+        for guard in await _elsewhere(context, targets):
+            if guard.absolute or guard.id not in context.allowed:
+                raise failed(guard.what, guard.remedy)
         outcomes = await restorer.put_back(context.home, tuple(targets)) if targets else {}
         done = [name for name, why in outcomes.items() if not why]
         if done:
@@ -83,6 +88,29 @@ async def _targets(context: Context, step: Step, restorer: OriginRestorer) -> Ma
     async with context.world.streams(context.home) as door:
         states = {name: await door.stream(name) for name in names}
     return states if restorer.chosen else {name: state for name, state in states.items() if state is None}
+
+
+async def _elsewhere(context: Context, names: Collection[str]) -> list[Guard]:
+    """A stream that another region serves is not brought back here: it would be a second writer, beside a copy that
+    holds what clients were promised since."""
+    guards = []
+    for family in (context.family(name) for name in names):
+        if family.reach not in (Reach.SOURCED, Reach.STRETCHED):
+            guards += [guard for one in family.others(context.home) for guard in await _serves(context, family, one)]
+    return guards
+
+
+async def _serves(context: Context, family: StreamFamily, other: StreamPlacement) -> list[Guard]:
+    async with context.reached(other.region) as door:
+        if door is None:
+            what = f"{other.region} does not answer: whether it takes the writes of {family.name} is unknown"
+            return [Guard("cannot-look", what, "make it answer, or make sure that its streams are copies")]
+        state = await door.stream(other.name)
+    if state is None or not is_writable(state.config, family):
+        return []
+    what = f"{other.region} takes the writes of {family.name}, which would be restored in {context.home}"
+    remedy = f"fail back first, or restore it where it is served: secondsite restore in {other.region}"
+    return [Guard("serves-elsewhere", what, remedy, absolute=True)]
 
 
 def _change(context: Context, restorer: OriginRestorer, name: str, state: StreamState | None) -> str:

@@ -58,15 +58,17 @@ def counts(standings: tuple[ContractBoardRow, ...]) -> Md:
     count = {verdict: sum(s.verdict is verdict for s in standings) for verdict in Verdict}
     held = sum(s.verdict is Verdict.UNPROVEN and s.expected_to_hold for s in standings)
     counted = joined(f"{count[verdict]} {verdict}" for verdict in Verdict)
+    be = "is" if held == 1 else "are"
     rest = (
-        f" Of the unproven, {held} are expected to hold; that is an estimate, not proof."
+        f" Of the unproven, {held} {be} expected to hold; that is an estimate, not proof."
         if count[Verdict.UNPROVEN]
         else ""
     )
     designs = sum(s.of_a_design for s in standings)
     met = count[Verdict.MET]
     scope = (
-        f" Contracts are met by a design, in the lab: {designs} of {met}; this says nothing about what is deployed."
+        f" {designs} of the {met} met {'was' if designs == 1 else 'were'} drilled on a design in the lab, which says"
+        " nothing about what is deployed."
         if designs
         else ""
     )
