@@ -6,11 +6,12 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from attrs import frozen
-from cyclopts import App
+from cyclopts import App, MissingArgumentError
 from markdown_it import MarkdownIt
 
 from secondsite.cli.__main__ import app, run
@@ -32,6 +33,10 @@ RUN = (
     "drill --list",
     "demo --dry-run",
     "operate check",
+    "archive policy",
+    "archive deployment",
+    "backup cronjob",
+    "init k8s/ --yes",
 )
 """What is run where no placeholder is in it; on a copy of the example, with exit codes that are verdicts."""
 TAIL = re.compile(r"\s{2,}\S.*|\s+[#>|&].*|[.…]{1,3}$|\s+\[.*")
@@ -112,7 +117,18 @@ def test_every_verb_and_every_option_exists() -> None:
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("documented") / "kgents"
-    return Path(shutil.copytree(ROOT / "examples" / "kgents", folder, ignore=shutil.ignore_patterns("docs")))
+    shutil.copytree(ROOT / "examples" / "kgents", folder)
+    (folder / "k8s").symlink_to("manifests")
+    return folder
+
+
+@pytest.mark.parametrize("one", [one for one in ALL if one.whole], ids=lambda one: " ".join(one.words))
+def test_every_argument_is_one_that_its_command_takes(one: Documented) -> None:
+    """Bound to the command's parameters, values and all; nothing is run. Where only a verb is told of, what it needs is
+    left out.
+    """
+    with suppress(MissingArgumentError):
+        app.parse_args(list(one.words), exit_on_error=False, print_error=False)
 
 
 def test_what_needs_no_server_is_run(

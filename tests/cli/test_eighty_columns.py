@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -45,3 +46,16 @@ def test_no_line_is_longer(
     assert lines
     assert [line for line in lines if cell_len(line) > 80 and " " in line.strip()] == []
     assert [word for line in lines for word in line.split() if word.endswith("…") and word != "…"] == []
+
+
+@pytest.mark.parametrize("manifests", ["manifests", "manifests/nats"])
+def test_what_init_says_fits_as_well(
+    manifests: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(EXAMPLE / "manifests", "manifests")
+    assert run(["init", manifests, "--yes"]) == 0
+    told = capsys.readouterr().out
+    assert "values are assumed" in told
+    assert [line for line in told.splitlines() if cell_len(line) > 80] == []

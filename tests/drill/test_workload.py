@@ -18,6 +18,7 @@ from secondsite.drill.ledger.history import read_history
 from secondsite.drill.ledger.ledger import Ledger, LedgerHeader, LedgerStream, read_chunks
 from secondsite.drill.ledger.record import RecordKind, Status
 from secondsite.drill.load.client_config import ClientConfig, HttpTarget, NatsTarget, load_config
+from secondsite.drill.load.http_sender import HttpSender
 from secondsite.drill.load.sending import Attempt, Write
 from secondsite.drill.load.service_name import ServiceName
 from secondsite.drill.load.tally import Summary, read_summary
@@ -173,12 +174,34 @@ def test_a_full_disk_at_the_first_intent_stops_it_too(tmp_path: Path, monkeypatc
     [
         HttpTarget("api.example", 8080, resolver=("127.0.53.2", 5300), ignoring_ttl=0.3),
         HttpTarget("api.example", 8080, addresses=("127.1.0.81",)),
+        HttpTarget("api.example", 8080, resolver=("127.0.0.1", 5), ends={"127.201.0.81": ("127.0.0.1", 11081)}),
         NatsTarget(("nats://127.1.0.10:4222", "nats://127.2.0.10:4222")),
     ],
 )
 def test_a_configuration_survives_its_file(target: HttpTarget | NatsTarget, tmp_path: Path) -> None:
     config = evolve(_config(tmp_path), target=target)
     assert load_config(config.save()) == config
+
+
+def test_an_address_is_dialled_where_its_region_has_it_and_evidence_names_the_address() -> None:
+    """As in a lab on 127.0.0.1 alone."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}")
+        writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"sequence":7}')
+        await writer.drain()
+        writer.close()
+
+    async def run() -> Attempt:
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            end = ("127.0.0.1", int(server.sockets[0].getsockname()[1]))
+            target = HttpTarget("api.example", 1, addresses=("127.201.0.81",), users=1, ends={"127.201.0.81": end})
+            sender = HttpSender(target, 0, 2.0)
+            sent = await sender.send(Write("r1.2.0.0", "events.load", "k", "data"), 0)
+            await sender.close()
+            return sent
+
+    assert asyncio.run(run()) == Attempt(Status.STORED, 7, "127.201.0.81")
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "http", "target": {}, "streams": []}'])

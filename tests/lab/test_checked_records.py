@@ -26,7 +26,8 @@ BAD = 3
 
 def _zone(*, one: bool) -> Zone:
     checks: list[dict[str, Any]] = [
-        {"at": [host, 80], "path": "/health", "interval_s": 1.0, "threshold": BAD} for host in (EAST, WEST)
+        {"address": host, "at": [host, 80], "path": "/health", "interval_s": 1.0, "threshold": BAD}
+        for host in (EAST, WEST)
     ]
     return Zone("example.io.", {}, KEY, {HOST: {"ttl_s": 60, "one": one, "addresses": checks}})
 
@@ -93,7 +94,7 @@ def test_so_many_failures_in_a_row_are_bad_and_one_success_is_good() -> None:
                 await asyncio.sleep(0.01)
             work.cancel()
 
-    checked = CheckedAddress(Endpoint("127.0.0.1", 1), "/health", 0.1, BAD)
+    checked = CheckedAddress("127.0.0.1", Endpoint("127.0.0.1", 1), "/health", 0.1, BAD)
     asyncio.run(watched())
     assert seen[:6] == [True, True, True, True, False, True]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,12 +54,21 @@ def all_gone(one: dict[str, Any]) -> bool:
 
 
 @pytest.mark.slow
-def test_up_status_down(home: Path) -> None:
-    done = lab("up", "warm-standby/leafnode-mirror", "--file", str(EXAMPLE), "--folder", str(home / "lab"))
+def test_up_status_down_on_one_address(home: Path) -> None:
+    at = ("--file", str(EXAMPLE), "--folder", str(home / "lab"))
+    done = lab("up", "warm-standby/leafnode-mirror", "--one-address", *at)
     assert done.returncode == 0, done.stderr
     assert "curl -H" in done.stdout
+    assert "each region is a block of ports of 127.0.0.1" in done.stdout
     (one,) = running()
     try:
+        ends = [
+            one["resolver"],
+            one["s3"],
+            *one["gateways"].values(),
+            *(url for urls in one["nats"].values() for url in urls),
+        ]
+        assert {re.sub(r".*@|.*//|:\d+$", "", end) for end in ends} == {"127.0.0.1"}
         assert one["strategy"] == "warm-standby/leafnode-mirror"
         assert not one["dead"]
         assert {"nats-0", "nats-us-west-2-2", "wan", "dns", "resolver", "s3"} <= set(one["processes"])

@@ -16,7 +16,7 @@ from postgres_pair import pair_deployment
 from secondsite.lab import postgres_files
 from secondsite.lab.addresses import LabAddresses
 from secondsite.lab.binaries import binary
-from secondsite.lab.postgres_files import PACKAGE, copied, is_mapped, open_to_others, prefix, tools
+from secondsite.lab.postgres_files import PACKAGE, copied, is_mapped, open_to_others, prefix, refused, tools
 from secondsite.lab.postgres_fleet import PostgresFleet
 from secondsite.model.errors import MachineError
 from secondsite.model.store import RunningStore
@@ -98,3 +98,14 @@ def test_a_server_that_told_its_version_is_believed_first(version: str, line: st
     regions = tuple(site.region.name for site in deployment.sites)
     (replaced,) = PostgresFleet(asked, LabAddresses(0, regions, ""), tmp_path, wanted=True).replaced()
     assert replaced.startswith(line)
+
+
+def test_a_user_without_a_name_is_told_that_databases_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that is given a number as its user: initdb ends with an error there."""
+    with monkeypatch.context() as unnamed:
+        unnamed.setattr("os.geteuid", lambda: 65532)
+        unnamed.setattr("pwd.getpwuid", {}.__getitem__)
+        assert "user 65532, who has no entry in /etc/passwd" in refused()
+        assert tools() is None
+        unnamed.setattr("pwd.getpwuid", lambda _user: "somebody")
+        assert refused() == ""

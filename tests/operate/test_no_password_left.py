@@ -106,6 +106,8 @@ async def test_no_password_is_left_by_a_failover_of_databases(
         for verb in verbs:
             more = ("--folder", str(tmp_path / "rows")) if verb[0] == "salvage" else ()
             await asyncio.to_thread(run, ["postgres", *verb, *more])
+        live = ["init", "--postgres", f"env:DR_{pair.away[:7]}", "--file", str(tmp_path / "found.yaml")]
+        assert await asyncio.to_thread(run, live) == 0
         watching.cancel()
     assert (await asyncio.gather(watching, return_exceptions=True))[0].__class__ is asyncio.CancelledError
     said = capfd.readouterr()

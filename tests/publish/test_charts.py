@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from secondsite.publish.drawings.charts import Point, Scale, Segment, bar, marker, scatter, spread, stacked
+from secondsite.publish.drawings.charts import Point, Scale, Segment, bar, marker, scatter, spread, stacked, uncrossed
 
 VALUES = st.lists(st.floats(0, 1e9).map(lambda v: round(v, 3)), min_size=1, max_size=20)
 
@@ -59,6 +59,29 @@ def points(count: int, label: str = "strategy") -> list[Point]:
 
 def texts(svg: Element) -> list[str]:
     return [element.text or "" for element in svg.iter("text")]
+
+
+PLACES = st.lists(st.tuples(st.integers(0, 500), st.integers(0, 300)), min_size=2, max_size=20, unique=True)
+
+
+@given(PLACES)
+@example([(10, 100), (400, 110), (200, 50), (300, 290)])
+def test_no_leader_crosses_another(places: list[tuple[int, int]]) -> None:
+    ends = sorted(((float(x), float(y)) for x, y in places), key=lambda end: (end[1], end[0]))
+    rows = spread([y for _, y in ends], 18.0, 0.0, 400.0)
+    dealt = uncrossed(ends, rows, 520.0)
+    assert sorted(dealt) == sorted(rows)
+    lines = [(end, (520.0, row)) for end, row in zip(ends, dealt, strict=True)]
+    assert not [(one, other) for one, other in combinations(lines, 2) if _cross(*one, *other)]
+
+
+def _cross(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float], d: tuple[float, float]) -> bool:
+    """Whether the two pieces of a line meet within both."""
+
+    def side(p: tuple[float, float], q: tuple[float, float], r: tuple[float, float]) -> float:
+        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
+
+    return side(a, b, c) * side(a, b, d) < -1e-3 and side(c, d, a) * side(c, d, b) < -1e-3
 
 
 def test_a_scatter_labels_every_point_and_says_what_it_is() -> None:

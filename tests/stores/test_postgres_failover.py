@@ -95,7 +95,7 @@ async def test_a_standby_that_does_not_get_all_of_it_leaves_the_primary_writing(
         async with pair.server(pair.away).place.open() as session:
             await session.rows("SELECT pg_wal_replay_pause()")
         await pair.write(pair.home, "a")
-        with pytest.raises(MachineError, match="does not get"):
+        with pytest.raises(MachineError, match="does not receive"):
             await _promoted(pair)
         await pair.write(pair.home, "b")
         assert not (await pair.server(pair.home).look()).fenced

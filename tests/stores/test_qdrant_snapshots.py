@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fake_qdrant import FakeQdrant, fake_qdrant
+from postgres_pair import EXAMPLE
 
+from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli.__main__ import run
+from secondsite.discover.system_file.reading import load_system
 from secondsite.model.errors import InputError, MachineError
+from secondsite.model.fault import Fault
+from secondsite.model.procedure import Verb
+from secondsite.model.strategy import Strategy
+from secondsite.operate.action import ManualContext
+from secondsite.operate.verbs import commands
 from secondsite.stores.postgres_place import StoreRefusedError
 from secondsite.stores.qdrant import QdrantPlace, QdrantServer
+from secondsite.strategies.compose import lay_out, procedures
+from secondsite.strategies.design import Kit
 
 KEY = "k3y-of-the-test"
 PEOPLE = "people & places"
@@ -98,3 +109,38 @@ def test_silence_and_a_refusal_are_two_things(here: FakeQdrant) -> None:
 def test_a_key_on_the_command_line_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["qdrant", "status", *words]) == 2
     assert "s3cret" not in "".join(capsys.readouterr())
+
+
+def test_the_command_that_the_runbook_prints_restores_it(
+    here: FakeQdrant, there: FakeQdrant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kit = Kit.of(load_system(EXAMPLE), load_catalogue())
+    deployment = lay_out(Strategy.parse("backup-restore/backup"), kit)
+    over = procedures(deployment, kit)[Fault.REGION]
+    (step,) = [each for each in over.steps if each.verb is Verb.RESTORE_STORES]
+    lines = commands(ManualContext(deployment, over, kit.second.name, Fault.REGION), step)
+    (line,) = [each for each in lines if each.startswith("secondsite qdrant")]
+    _door(here).save(tmp_path / "saved")
+    typed = line.replace("http://127.0.0.1:6333", there.url).replace("$SNAPSHOTS", str(tmp_path / "saved"))
+    monkeypatch.setenv("QDRANT_KEY", KEY)
+    assert run([*shlex.split(typed)[1:], "--key", "env:QDRANT_KEY"]) == 0
+    assert there.points == here.points
+
+
+@pytest.mark.parametrize(
+    "content", [[], {}, {"result": None}, {"result": {"count": "many"}}, {"result": {"count": True}}]
+)
+@pytest.mark.parametrize("end", ["/points/count", "/snapshots"])
+def test_what_answers_as_no_qdrant_does_is_named(here: FakeQdrant, content: object, end: str, tmp_path: Path) -> None:
+    here.instead = {end: content}
+    with pytest.raises(MachineError, match="like a Qdrant server"):
+        _door(here).save(tmp_path / "saved")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"collections": [{}]}', '{"collections": 3}', '{"collections": [{"name": 1}]}']
+)
+def test_a_list_that_is_none_is_refused(there: FakeQdrant, text: str, tmp_path: Path) -> None:
+    (tmp_path / "qdrant.json").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="is no list of saved snapshots"):
+        _door(there).restore(tmp_path)

@@ -66,3 +66,13 @@ def test_the_hooks_name_verbs_that_exist() -> None:
         words = hook["entry"].split()
         shown = subprocess.run([sys.executable, "-m", *words[:2], "--help"], capture_output=True, text=True, check=True)
         assert all(option in shown.stdout for option in words[2:])
+
+
+def test_our_own_hooks_run_what_lint_runs() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"][0]["hooks"]
+    recipe = (ROOT / "Makefile").read_text("utf-8").partition("\nlint:")[2].partition("\n\n")[0]
+    wanted = {" ".join(line.replace("$(BIN)", ".venv/bin").split()) for line in recipe.splitlines()[1:]}
+    run = {
+        hook["entry"].replace(" --force-exclude", "") + (" ." if " ruff" in f" {hook['id']}" else "") for hook in hooks
+    }
+    assert run == wanted

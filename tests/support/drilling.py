@@ -32,8 +32,10 @@ def hurried(setup: Setup) -> Setup:
     return evolve(setup, profile=evolve(setup.profile, steady_s=3.0))
 
 
-def drilled(folder: Path, name: str, strategy: str = LEAFNODE, *, version: str = "") -> RunResult:
-    setup = hurried(setup_of(strategy, version=version))
+def drilled(
+    folder: Path, name: str, strategy: str = LEAFNODE, *, version: str = "", one_address: bool = False
+) -> RunResult:
+    setup = evolve(hurried(setup_of(strategy, version=version)), one_address=one_address)
     return asyncio.run(run_drill(find_drill(name), setup, folder, lambda _what: None))
 
 

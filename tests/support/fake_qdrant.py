@@ -29,6 +29,8 @@ class FakeQdrant:
     points: dict[str, list[int]] = field(factory=dict)
     snapshots: dict[tuple[str, str], bytes] = field(factory=dict)
     truncates: bool = False
+    instead: dict[str, object] = field(factory=dict)
+    """By the end of a path, what is answered in its place."""
     forgets: int = 0
     """Points that a restore loses: what a count has to find."""
 
@@ -38,7 +40,7 @@ def fake_qdrant(key: str) -> Iterator[FakeQdrant]:
     held = FakeQdrant(key)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"held": held}))
     held.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield held
@@ -71,6 +73,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _route(self, body: bytes) -> None:
         where, held = urlsplit(self.path), self.held
+        for end, content in held.instead.items():
+            if where.path.endswith(end):
+                return self._send(200, content)
         if where.path == "/":
             return self._send(200, {"title": "fake of qdrant", "version": "1.12.4"})
         if where.path == "/collections":

@@ -40,7 +40,11 @@ async def main(arguments):
 
 asyncio.run(main(sys.argv[1:]))
 """
-_SECONDSITE = '#!/bin/sh\n[ "$1" = postgres ] || exec {real} "$@"\nprintf "secondsite %s\\n" "$*" >> "$NOTED"\n'
+_SECONDSITE = """\
+#!/bin/sh
+case "$1" in postgres|qdrant) ;; *) exec {real} "$@" ;; esac
+printf "secondsite %s\\n" "$*" >> "$NOTED"
+"""
 _NOTED = '#!/bin/sh\nprintf "%s %s\\n" "${0##*/}" "$*" >> "$NOTED"\n'
 
 

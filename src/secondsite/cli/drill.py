@@ -235,7 +235,7 @@ def _run_beside(planned: list[tuple[str, Setup]], runs: int, root: Path, jobs: i
         for place, (name, setup) in enumerate(planned):
             record = CampaignRecord.open(root, _series(name, setup), runs)
             orders = [RunOrder(name, setup, root, RunOf(number)) for number in range(1, runs + 1)]
-            size = series_size(runs, setup.waits_s, jobs)
+            size = series_size(runs, setup.waits_s, jobs, one_address=setup.one_address)
             try:
                 RunSeries(size, record, board.begin, partial(ended, place * runs)).run(orders)
             finally:

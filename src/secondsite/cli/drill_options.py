@@ -33,6 +33,9 @@ class DrillWorld:
         tuple[str, ...], option("nats-server version for all servers, or `today`; repeat to compare.", negative="")
     ] = ()
     nats_server: Annotated[Path | None, option("Use this nats-server binary for all servers.")] = None
+    one_address: Annotated[
+        bool, option("Use 127.0.0.1 only, as on machines that have no other loopback address.", negative="")
+    ] = False
     ignoring_ttl: Annotated[
         float | None,
         option("Share of users whose resolver never drops the old address.", validator=Number(gte=0, lte=1)),
@@ -78,7 +81,7 @@ class DrillWorld:
             rate_per_s=self.rate,
             soak_s=self._soak_s(fault),
         )
-        return evolve(made, nats_server=self.nats_server, ignoring_ttl=self.ignoring_ttl)
+        return evolve(made, nats_server=self.nats_server, one_address=self.one_address, ignoring_ttl=self.ignoring_ttl)
 
     def reaching(self, fault: str, setup: Setup, runs: int) -> Setup:
         """As old as somebody said, or in a series as old as its contracts need it."""

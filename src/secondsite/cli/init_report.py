@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator, Sequence
 from textwrap import shorten, wrap
 
-from secondsite.cli.options import WIDTH
 from secondsite.discover.manifests import Discovery
 from secondsite.discover.system_file.updating import Update
 from secondsite.model.errors import Problem
 from secondsite.model.mark import Knowledge
 from secondsite.model.system import System
 from secondsite.model.wording import counted
+from secondsite.publish.terminal.console import columns
 
 SHOWN = 10
 NOTES_OF_NOTHING = 3
@@ -72,7 +72,7 @@ def _problem(problem: Problem) -> dict[str, object]:
 
 
 def as_text(update: Update, discovery: Discovery, *, verbose: bool) -> str:
-    """At most `WIDTH` columns; what to check and to do next only where something is new."""
+    """As wide as the terminal; what to check and to do next only where something is new."""
     system = update.system
     parts = ", ".join(
         counted(number, noun.replace("nats_", "NATS ")) for noun, number in counts(system).items() if number
@@ -101,7 +101,7 @@ def _streamless(system: System) -> Iterator[str]:
     yield from _wrapped("no streams known", f"JetStream {' and '.join(where)}, and no stream of it was found")
     yield "  add them in one of these ways:"
     yield "  - secondsite init --nats URL reads them from a running server"
-    yield "  - name the folder with their definitions: NACK, JSON or YAML in a ConfigMap, `nats stream add` in a script"
+    yield from _wrapped("  - name the folder with their definitions", "NACK, JSON or YAML in a ConfigMap, a script")
     yield "  - write them under `nats: streams:` in the file"
 
 
@@ -130,7 +130,7 @@ def _assumptions(system: System) -> Iterator[str]:
     yield ""
     yield f"{len(assumptions)} values are assumed; check these first:"
     for path, why in assumptions[:SHOWN]:
-        yield "  " + shorten(f"{path}: {why}", WIDTH - 2, placeholder=" ...")
+        yield "  " + shorten(f"{path}: {why}", columns() - 2, placeholder=" ...")
     if len(assumptions) > SHOWN:
         yield f"  ... and {len(assumptions) - SHOWN} more, each marked `# assumed` in the file"
 
@@ -145,7 +145,7 @@ def _next(system: System, update: Update) -> Iterator[str]:
 
 
 def _wrapped(head: str, text: str) -> list[str]:
-    return wrap(f"{head}: {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return wrap(f"{head}: {text}", columns(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _rank(path: str) -> int:

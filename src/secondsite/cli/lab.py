@@ -33,6 +33,9 @@ def up(
         bool, Parameter(negative="", help="Run the system as it is, without the strategy's requirements.")
     ] = False,
     ttl_s: Annotated[NonNegativeFloat | None, Parameter(help="TTL of the service's record, in seconds.")] = None,
+    one_address: Annotated[
+        bool, Parameter(negative="", help="Use 127.0.0.1 only, as on machines that have no other loopback address.")
+    ] = False,
     seed: Annotated[NonNegativeInt, Parameter(help="Seed of the links' jitter.")] = 1,
     folder: Annotated[
         Path | None, Parameter(help="Folder for logs and JetStream stores; temporary by default.")
@@ -52,6 +55,7 @@ def up(
         "nats_server": str(nats_server.resolve()) if nats_server else "",
         "prepared": not unprepared,
         "ttl_s": ttl_s,
+        "one_address": one_address,
         "seed": seed,
     }
     place = folder.resolve() if folder else Path(tempfile.mkdtemp(prefix="secondsite-lab-"))
@@ -111,6 +115,8 @@ def _show(residents: tuple[Resident, ...], as_json: bool) -> None:
 
 def _lines(lab: Resident) -> list[str]:
     """What somebody types next."""
+    from secondsite.lab.one_address import DIFFERS, is_shared
+
     url = next(iter(lab.gateways.values()))
     host, port = lab.resolver.split(":")
     event = json.dumps({"id": "1", "subject": "events.test", "data": "hello"})
@@ -122,5 +128,6 @@ def _lines(lab: Resident) -> list[str]:
         f"  resolve:  dig @{host} -p {port} {lab.host}",
         f"  objects: {lab.s3} (bucket backups, keys lab and lab-secret)",
         f"  logs and stores: {lab.folder}",
+        *((f"  {DIFFERS}",) if is_shared(lab.block) else ()),
         f"  processes: {len(lab.processes)}" + (f", dead: {', '.join(lab.dead)}" if lab.dead else ", all alive"),
     ]

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 SYSTEM_FILE = Path("secondsite.yaml")
-WIDTH = 100
 
 
 def on_terminal() -> bool:

@@ -21,7 +21,7 @@ _GROUPS = {
 
 def reconciler_notes(inventory: ResourceInventory, region: str) -> list[str]:
     return [
-        f"{resource.place}: puts back what a failover changes; write it under `operate: reconcilers:` as {line}"
+        f"{resource.place}: this reverts what a failover changes; declare it under `operate: reconcilers:` as {line}"
         for kind in dict.fromkeys(kind for kind, _ in _GROUPS)
         for resource in inventory.of_kind(kind)
         for line in _lines(resource, region)

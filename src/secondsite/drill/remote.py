@@ -73,6 +73,10 @@ def order_of(drill: str, setup: Setup, file: Path, run: RunOf) -> RemoteOrder:
     """Raises InputError for what lies on this machine alone."""
     if setup.nats_server is not None:
         raise InputError.at("--nats-server", "lies on this machine alone", "name a version with --nats-version")
+    if setup.one_address:
+        raise InputError.at(
+            "--one-address", "is about this machine", "leave it out: a worker without other addresses does it"
+        )
     folder = file.parent / USER_FOLDER
     own = {each.name: each.read_text(encoding="utf-8") for each in sorted(folder.glob("*")) if each.is_file()}
     return RemoteOrder(

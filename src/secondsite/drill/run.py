@@ -174,6 +174,7 @@ def lab_options(setup: Setup) -> LabOptions:
     return LabOptions(
         nats_version="" if setup.nats_version == TODAY else setup.nats_version,
         nats_server=setup.nats_server,
+        one_address=setup.one_address,
         seed=setup.seed,
         ttl_s=setup.profile.ttl_s,
         positions_s=setup.profile.positions_s,

@@ -65,13 +65,13 @@ class SeriesSize:
     measured: int
 
 
-def series_size(runs: int, waits_s: float, measured: int | None = None) -> SeriesSize:
+def series_size(runs: int, waits_s: float, measured: int | None = None, *, one_address: bool = False) -> SeriesSize:
     """Three measurements on two cores; as many labs as grow old meanwhile, and as memory and addresses are free for."""
     cores = os.cpu_count() or 1
     at_once = min(runs, measured or max(1, 3 * cores // 2))
     standing = at_once + 1 + math.ceil(waits_s / _MEASURED_S * at_once)
     fits = max(1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") // _LAB_BYTES)
-    return SeriesSize(max(1, min(runs, standing, fits, free_blocks())), at_once)
+    return SeriesSize(max(1, min(runs, standing, fits, free_blocks(one=one_address))), at_once)
 
 
 @define

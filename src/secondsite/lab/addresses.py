@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from secondsite.lab.one_address import MOST_REGIONS, dialled, is_shared
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 from secondsite.model.nats import NatsCluster
@@ -25,7 +26,8 @@ from secondsite.strategies.server_config import (
     route_url,
 )
 
-BLOCKS = 25
+BLOCKS = 20
+"""Those of more addresses than one; see `one_address.py` for the others."""
 BLOCK_SIZE = 10
 WAN_PORTS = (ROUTE_PORT, GATEWAY_PORT, LEAF_PORT, CLIENT_PORT)
 """The last of them for who operates from another region."""
@@ -71,9 +73,10 @@ class LabAddresses:
     certificates: Certificates | None = None
 
     def __attrs_post_init__(self) -> None:
-        if len(self.regions) >= BLOCK_SIZE:
+        most = MOST_REGIONS if is_shared(self.block) else BLOCK_SIZE - 1
+        if len(self.regions) > most:
             what = f"{len(self.regions)} regions do not fit a lab"
-            raise MachineError.at("lab", what, f"lay out at most {BLOCK_SIZE - 1}")
+            raise MachineError.at("lab", what, f"lay out at most {most}")
 
     def network(self, region: str) -> str:
         """The first two numbers of the region's addresses."""
@@ -99,69 +102,83 @@ class LabAddresses:
         """An address where nothing listens: it is refused at once, and the ways that are configured are taken."""
         return f"{self.network(server.region)}.0.9"
 
+    def at(self, host: str, port: int) -> str:
+        return str(dialled(host, port))
+
     def leaf_url(self, _server: NatsServer, host: str, /) -> str:
-        return leaf_url(self.leaf, host)
+        return leaf_url(self.leaf, self.at(host, LEAF_PORT))
 
     def route_url(self, _server: NatsServer, host: str, /) -> str:
-        return route_url(self.routes, host)
+        return route_url(self.routes, self.at(host, ROUTE_PORT))
 
     def store(self, server: NatsServer) -> str:
         return f"{self.stores}/{server.name}/jetstream"
 
     def api(self, region: str) -> Endpoint:
-        return Endpoint(f"{self.network(region)}.0.80", API_PORT)
+        return dialled(f"{self.network(region)}.0.80", API_PORT)
+
+    def address(self, region: str) -> str:
+        """What the service's name leads to."""
+        return f"{self.network(region)}.0.81"
 
     def gateway(self, region: str) -> Endpoint:
-        return Endpoint(f"{self.network(region)}.0.81", GATEWAY_HTTP_PORT)
+        return dialled(self.address(region), GATEWAY_HTTP_PORT)
 
-    def api_pod(self, region: str, number: int) -> Endpoint:
+    def api_pod(self, region: str, number: int, port: int = API_PORT) -> Endpoint:
         """Of one replica, counted from 1; its gateway is beside it."""
-        return Endpoint(f"{self.network(region)}.0.{150 + number}", API_PORT)
+        return dialled(f"{self.network(region)}.0.{150 + number}", port)
 
     def database(self, region: str, number: int, port: int = POSTGRES_PORT) -> Endpoint:
         """Of one store, counted from 0."""
-        return Endpoint(f"{self.network(region)}.0.{60 + number}", port)
+        return dialled(self.database_host(region, number), port)
+
+    def database_host(self, region: str, number: int) -> str:
+        return f"{self.network(region)}.0.{60 + number}"
 
     def database_reached_from(self, region: str, of: str, number: int, port: int = POSTGRES_PORT) -> Endpoint:
         """Where the WAN process listens in ``region`` for the store in ``of``."""
-        return Endpoint(f"{self.network(region)}.{101 + self.regions.index(of)}.{60 + number}", port)
+        return dialled(f"{self.network(region)}.{101 + self.regions.index(of)}.{60 + number}", port)
 
     def service_control(self, region: str) -> Endpoint:
         """Where the kubelet tells which pods are ready."""
-        return Endpoint(f"{self.network(region)}.0.81", GATEWAY_HTTP_PORT + 1)
+        return dialled(f"{self.network(region)}.0.81", GATEWAY_HTTP_PORT + 1)
 
     def collector(self, region: str) -> Endpoint:
-        return Endpoint(f"{self.network(region)}.0.90", COLLECTOR_PORT)
+        return dialled(f"{self.network(region)}.0.90", COLLECTOR_PORT)
 
     def prometheus(self, region: str) -> Endpoint:
-        return Endpoint(f"{self.network(region)}.0.92", PROMETHEUS_PORT)
+        return dialled(f"{self.network(region)}.0.92", PROMETHEUS_PORT)
 
     def api_reached_from(self, region: str, of: str) -> Endpoint:
         """Where the WAN process listens in ``region`` for the API in ``of``."""
-        return Endpoint(f"{self.network(region)}.{101 + self.regions.index(of)}.80", API_PORT)
+        return dialled(f"{self.network(region)}.{101 + self.regions.index(of)}.80", API_PORT)
 
     @property
     def dns(self) -> Endpoint:
-        return Endpoint(f"{self.nowhere}.53.1", DNS_PORT)
+        return dialled(f"{self.nowhere}.53.1", DNS_PORT)
+
+    @property
+    def dns_control(self) -> Endpoint:
+        return dialled(f"{self.nowhere}.53.1", DNS_PORT + 1)
 
     @property
     def resolver(self) -> Endpoint:
-        return Endpoint(f"{self.nowhere}.53.2", DNS_PORT)
+        return dialled(f"{self.nowhere}.53.2", DNS_PORT)
 
     @property
     def s3(self) -> Endpoint:
-        return Endpoint(f"{self.nowhere}.54.1", S3_PORT)
+        return dialled(f"{self.nowhere}.54.1", S3_PORT)
 
     def s3_from(self, region: str, vault: str) -> Endpoint:
         """Where ``region`` reaches the store, as one that lies in ``vault``: through the WAN."""
-        return Endpoint(f"{self.network(region)}.{101 + self.regions.index(vault)}.90", S3_PORT)
+        return dialled(f"{self.network(region)}.{101 + self.regions.index(vault)}.90", S3_PORT)
 
     def archiver_metrics(self, region: str) -> Endpoint:
-        return Endpoint(f"{self.network(region)}.0.91", METRICS_PORT)
+        return dialled(f"{self.network(region)}.0.91", METRICS_PORT)
 
     @property
     def wan_control(self) -> Endpoint:
-        return Endpoint(f"{self.nowhere}.52.1", 5200)
+        return dialled(f"{self.nowhere}.52.1", 5200)
 
     @property
     def claim(self) -> Endpoint:
@@ -177,8 +194,8 @@ class LabAddresses:
             WanListener(
                 region,
                 server.region,
-                Endpoint(self.reached_from(region, server), port),
-                Endpoint(self.listen(server), port),
+                dialled(self.reached_from(region, server), port),
+                dialled(self.listen(server), port),
             )
             for region in self.regions
             for server in servers
@@ -189,8 +206,8 @@ class LabAddresses:
             WanListener(
                 pods_of(server.region),
                 server.region,
-                Endpoint(self.reached_from(server.region, server), CLIENT_PORT),
-                Endpoint(self.listen(server), CLIENT_PORT),
+                dialled(self.reached_from(server.region, server), CLIENT_PORT),
+                dialled(self.listen(server), CLIENT_PORT),
             )
             for server in servers
         )
@@ -203,4 +220,4 @@ def pods_of(region: str) -> str:
 
 
 def claim_of(block: int) -> Endpoint:
-    return Endpoint(f"127.{block * BLOCK_SIZE}.0.1", 5399)
+    return dialled(f"127.{block * BLOCK_SIZE}.0.1", 5399)

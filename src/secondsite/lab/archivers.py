@@ -13,7 +13,7 @@ from secondsite.lab.addresses import LabAddresses, WanListener
 from secondsite.lab.services import S3
 from secondsite.lab.supervisor import Spec, port_open, python
 from secondsite.model.deployment import Deployment
-from secondsite.strategies.archiver import METRICS_PORT, archive_arguments, archived, vault_of
+from secondsite.strategies.archiver import archive_arguments, archived, vault_of
 
 PREFIX = "archive"
 """Of the lab's store; a drill's backups have another."""
@@ -33,12 +33,12 @@ class Archivers:
         if self.store is None or not archived(self.deployment, region):
             return ()
         endpoint = self.addresses.s3_from(region, vault_of(self.deployment).name)
-        host = self.addresses.archiver_metrics(region).host
+        metrics = self.addresses.archiver_metrics(region)
         command = python(
             "secondsite",
             *archive_arguments(self.url(region), f"s3://{self.store.bucket}/{PREFIX}"),
             *("--endpoint", f"http://{endpoint}", "--single-writer"),
-            *("--metrics-host", host, "--metrics-port", str(METRICS_PORT)),
+            *("--metrics-host", metrics.host, "--metrics-port", str(metrics.port)),
         )
         login = self.addresses.archive
         environment = {"NATS_USER": login.user, "NATS_PASSWORD": login.password, **self.store.environment}
@@ -46,7 +46,7 @@ class Archivers:
             Spec(
                 f"archive-{region}",
                 tuple(command),
-                ready=lambda: port_open(host, METRICS_PORT),
+                ready=lambda: port_open(metrics.host, metrics.port),
                 region=region,
                 environment=environment,
             ),

@@ -19,8 +19,11 @@ from secondsite.model.endpoint import Endpoint
 
 @define
 class CheckedAddress:
-    """``failures`` in a row; ``declared_bad`` by people, whatever the check finds."""
+    """``address`` is answered, ``at`` is checked. ``failures`` in a row; ``declared_bad`` by people, whatever the check
+    finds.
+    """
 
+    address: str
     at: Endpoint
     path: str
     interval_s: float
@@ -56,12 +59,12 @@ class CheckedRecords:
     addresses: tuple[CheckedAddress, ...]
 
     def answered(self) -> tuple[str, ...]:
-        good = [each.at.host for each in self.addresses if each.good] or [each.at.host for each in self.addresses]
+        good = [each.address for each in self.addresses if each.good] or [each.address for each in self.addresses]
         return tuple(good[:1] if self.one else good)
 
     def declare(self, bad: Collection[str]) -> None:
         for each in self.addresses:
-            each.declared_bad = each.at.host in bad
+            each.declared_bad = each.address in bad
 
 
 def checked_records(plain: Mapping[str, Any]) -> CheckedRecords:
@@ -70,7 +73,7 @@ def checked_records(plain: Mapping[str, Any]) -> CheckedRecords:
         int(plain["ttl_s"]),
         bool(plain["one"]),
         tuple(
-            CheckedAddress(Endpoint(*each["at"]), each["path"], each["interval_s"], each["threshold"])
+            CheckedAddress(each["address"], Endpoint(*each["at"]), each["path"], each["interval_s"], each["threshold"])
             for each in addresses
         ),
     )

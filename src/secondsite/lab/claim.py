@@ -10,20 +10,43 @@ import errno
 import socket
 from collections.abc import Iterable
 
+from secondsite.lab import one_address
 from secondsite.lab.addresses import BLOCKS, claim_of
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 
+_ELSEWHERE = "127.1.0.10"
+"""An address of the first lab's first region."""
 
-def claim_block(blocks: Iterable[int] = range(BLOCKS)) -> tuple[int, socket.socket]:
-    """The first free block and its lock; raises MachineError where all are taken or loopback is too small."""
-    for block in blocks:
+
+def claim_block(*, one: bool = False) -> tuple[int, socket.socket]:
+    """The first free block and its lock; raises MachineError where all are taken.
+
+    ``one``: on one address, as where this machine has no other.
+    """
+    for block in _blocks(one):
         lock = _bind(claim_of(block))
         if lock:
             return block, lock
     raise MachineError.at(
         "lab", "every block of loopback addresses is taken by another lab", "stop one with `secondsite lab down`"
     )
+
+
+def _blocks(one: bool) -> range:
+    if one or not _has_more_addresses():
+        return range(one_address.FIRST, one_address.FIRST + one_address.BLOCKS)
+    return range(BLOCKS)
+
+
+def _has_more_addresses() -> bool:
+    """Linux answers on all of 127.0.0.0/8; macOS and some containers on 127.0.0.1 only."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((_ELSEWHERE, 0))
+        except OSError as error:
+            return error.errno != errno.EADDRNOTAVAIL
+    return True
 
 
 def _bind(at: Endpoint) -> socket.socket | None:
@@ -62,19 +85,19 @@ def check_free(endpoints: Iterable[Endpoint]) -> None:
 
 
 def no_such_addresses(hosts: list[str]) -> MachineError:
-    """Linux answers on all of 127.0.0.0/8; macOS on 127.0.0.1 only, until told."""
+    """Where somebody added some of the addresses to a machine that has one."""
     commands = "; ".join(f"sudo ifconfig lo0 alias {host} up" for host in hosts)
     return MachineError.at(
         hosts[0],
         f"{len(hosts)} loopback address{'es' if len(hosts) > 1 else ''} that a lab "
         "needs cannot be used on this machine",
-        f"add them, on macOS with: {commands}",
+        f"run the lab with --one-address, or add them, on macOS with: {commands}",
     )
 
 
-def free_blocks() -> int:
+def free_blocks(*, one: bool = False) -> int:
     """How many labs could start now."""
-    return sum(not is_claimed(block) for block in range(BLOCKS))
+    return sum(not is_claimed(block) for block in _blocks(one))
 
 
 def is_claimed(block: int) -> bool:

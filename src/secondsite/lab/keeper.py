@@ -39,6 +39,7 @@ async def _hold(arguments: dict[str, Any]) -> None:
         nats_server=Path(server) if server else None,
         seed=arguments["seed"],
         ttl_s=arguments["ttl_s"],
+        one_address=arguments["one_address"],
     )
     deployment = deployment_of(Path(arguments["file"]), arguments["strategy"], prepared=arguments["prepared"])
     async with Lab.up(deployment, options) as lab:

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from secondsite.lab import nats_binary
 from secondsite.lab.addresses import LabAddresses
+from secondsite.lab.one_address import dialled
 from secondsite.lab.options import LabOptions
 from secondsite.lab.supervisor import Spec, port_open, python
 from secondsite.model.deployment import Deployment
@@ -63,9 +64,9 @@ class NatsFleet:
         path.parent.mkdir(parents=True, exist_ok=True)
         if self.options.pods:  # so that clients learn of no way around the link that can be cut
             advertised = self.addresses.reached_from(server.region, server)
-            config += f'client_advertise: "{advertised}:{CLIENT_PORT}"\n'
+            config += f'client_advertise: "{self.addresses.at(advertised, CLIENT_PORT)}"\n'
         path.write_text(config, encoding="utf-8")
-        host = self.addresses.listen(server)
+        at = dialled(self.addresses.listen(server), CLIENT_PORT)
         command: tuple[str, ...] = (str(self._binary(server)), "-c", str(path))
         environment: dict[str, str] = {}
         if gate := self.leased(server.region):
@@ -73,7 +74,7 @@ class NatsFleet:
         return Spec(
             server.name,
             command,
-            ready=lambda: port_open(host, CLIENT_PORT),  # opened last
+            ready=lambda: port_open(at.host, at.port),  # opened last
             region=server.region,
             environment=environment,
             ready_within_s=self.options.ready_within_s,
@@ -100,7 +101,7 @@ class NatsFleet:
         """The command of the rendered container, for this server."""
         config = path.with_name("gate.json")
         config.write_text(gate_text(gate), encoding="utf-8")
-        url = f"nats://{self.addresses.listen(server)}:{CLIENT_PORT}"
+        url = f"nats://{dialled(self.addresses.listen(server), CLIENT_PORT)}"
         where = ("--nats", url, "--system", url, "--folder", str(path.parent), "--config", str(config))
         logins = (("NATS", self.addresses.gate), ("NATS_SYSTEM", gate_system(self.addresses.gate)))
         environment = {

@@ -26,6 +26,7 @@ class LabOptions:
     ``positions_s``: how often the agents copy consumers' positions. ``aged``: streams to begin with, by name.
     ``clocks``: give each program of ours a clock that can be set off (`clocks.py`); regions begin 30 s apart.
     ``databases``: start the stores that follow in another region, with the files of ``aged_stores``, by store.
+    ``one_address``: as where this machine has no other (`one_address.py`).
     ``observed``: start a Prometheus in each region; those named in ``scraped`` look at these regions alone.
     """
 
@@ -48,6 +49,7 @@ class LabOptions:
     positions_s: float = 5.0
     aged: Mapping[str, AgedStream] = {}
     clocks: bool = False
+    one_address: bool = False
     databases: bool = False
     observed: bool = False
     scraped: Mapping[str, tuple[str, ...]] = {}

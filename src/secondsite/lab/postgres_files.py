@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import pwd
 import re
 import shutil
 import stat
@@ -45,14 +46,32 @@ _STATEMENTS = (
 
 def tools() -> Path | None:
     """The folder of the programs; None where the packages of the extra ``lab`` are not installed, or nobody may run
-    them: as root they refuse, and in a user namespace without other users there is nobody else.
+    them (`refused`).
     """
     server = binary(PACKAGE, "postgres")
-    if os.geteuid() == 0 and not is_mapped(_UNPRIVILEGED, _UID_MAP):
+    if refused():
         return None
     if server is None or not importlib.util.find_spec("psycopg"):
         return None
     return server.parent if os.geteuid() != 0 or open_to_others(server.parent) else copied(server.parent)
+
+
+def refused() -> str:
+    """Why the programs do not run for this user, in words: as root they refuse, and in a user namespace without other
+    users there is nobody else; ``initdb`` refuses whom it finds no name of, as containers' users often have none.
+    """
+    user = os.geteuid()
+    if user == 0:
+        return (
+            ""
+            if is_mapped(_UNPRIVILEGED, _UID_MAP)
+            else "PostgreSQL refuses to run as root, and there is no other user"
+        )
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return f"PostgreSQL refuses to run for user {user}, who has no entry in /etc/passwd"
+    return ""
 
 
 def open_to_others(folder: Path) -> bool:

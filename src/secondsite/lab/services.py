@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from attrs import asdict, frozen
+from attrs import asdict, astuple, frozen
 
 from secondsite.dns.lookup import look_up
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT, LabAddresses
 from secondsite.lab.binaries import binary
 from secondsite.lab.control import ask
 from secondsite.lab.monitoring import Monitoring
+from secondsite.lab.one_address import dialled
 from secondsite.lab.options import LabOptions
 from secondsite.lab.supervisor import Spec, port_open, python
 from secondsite.model.deployment import Deployment
@@ -83,10 +84,6 @@ class LabProcesses:
     def s3(self) -> S3:
         return S3(f"http://{self.addresses.s3}", "lab", "lab-secret", "backups")
 
-    @property
-    def dns_control(self) -> Endpoint:
-        return Endpoint(self.addresses.dns.host, self.addresses.dns.port + 1)
-
     def common(self) -> tuple[Spec, ...]:
         """What belongs to no region."""
         return self._dns(), self._resolver(), self._s3()
@@ -109,9 +106,10 @@ class LabProcesses:
         service = self.api_service
         sites = [site for site in self.deployment.sites if site.region.name == region]
         count = sum(site.replicas(service.name) for site in sites) if service else 0
-        ends = [(number, self.addresses.api_pod(region, number)) for number in range(1, max(1, count) + 1)]
+        pod = partial(self.addresses.api_pod, region)
         return tuple(
-            ApiPod(f"api-{region}-{number}", api, Endpoint(api.host, GATEWAY_HTTP_PORT)) for number, api in ends
+            ApiPod(f"api-{region}-{number}", pod(number), pod(number, GATEWAY_HTTP_PORT))
+            for number in range(1, max(1, count) + 1)
         )
 
     @property
@@ -129,7 +127,7 @@ class LabProcesses:
 
     def endpoints(self, regions: tuple[str, ...]) -> tuple[Endpoint, ...]:
         book = self.addresses
-        shared = (book.dns, self.dns_control, book.resolver, book.s3, *self.monitoring.endpoints())
+        shared = (book.dns, self.addresses.dns_control, book.resolver, book.s3, *self.monitoring.endpoints())
         if not self.options.pods:
             return (*shared, *(each(region) for region in regions for each in (book.api, book.gateway)))
         before = [each(region) for region in regions for each in (book.gateway, book.service_control, book.collector)]
@@ -139,20 +137,20 @@ class LabProcesses:
     def _dns(self) -> Spec:
         at, wanted = self.addresses.dns, service_records(self.deployment)
         name, ttl_s = f"{self.host}.", round(self.ttl_s)
-        gateways = [self.addresses.gateway(each.region) for each in wanted.records]
+        book, led = self.addresses, [(self.addresses.address(each.region), each) for each in wanted.records]
         plain, checked = {}, {}
         if wanted.kind is RoutingPolicy.PLAIN:
-            plain[name] = {"ttl_s": ttl_s, "addresses": [gateway.host for gateway in gateways]}
+            plain[name] = {"ttl_s": ttl_s, "addresses": [address for address, _ in led]}
         else:
             ends = [
-                {"at": [gateway.host, gateway.port], **asdict(each.check)}
-                for gateway, each in zip(gateways, wanted.records, strict=True)
+                {"address": address, "at": list(astuple(book.gateway(each.region))), **asdict(each.check)}
+                for address, each in led
                 if each.check
             ]
             checked[name] = {"ttl_s": ttl_s, "one": wanted.kind is RoutingPolicy.FAILOVER, "addresses": ends}
         config = {
             "at": [at.host, at.port],
-            "control": [self.dns_control.host, self.dns_control.port],
+            "control": [self.addresses.dns_control.host, self.addresses.dns_control.port],
             "zone": self.zone,
             "records": plain,
             "checked": checked,
@@ -162,7 +160,7 @@ class LabProcesses:
         return Spec(
             "dns",
             tuple(python("secondsite.lab.dns_server", self._write("dns", config))),
-            ready=lambda: port_open(self.dns_control.host, self.dns_control.port),
+            ready=lambda: port_open(self.addresses.dns_control.host, self.addresses.dns_control.port),
         )
 
     def _resolver(self) -> Spec:
@@ -234,7 +232,8 @@ class LabProcesses:
         at, name = self.addresses.collector(region), f"collector-{region}"
         servers = [each for each in servers_of(self.deployment) if each.region == region]
         scraped = [(pod.name, (pod.api.host, pod.api.port), "/metrics") for pod in self.pods(region)]
-        scraped += [(each.name, (self.addresses.listen(each), MONITOR_PORT), "/varz") for each in servers]
+        listening = [dialled(self.addresses.listen(each), MONITOR_PORT) for each in servers]
+        scraped += [(each.name, (end.host, end.port), "/varz") for each, end in zip(servers, listening, strict=True)]
         config = {"at": [at.host, at.port], "record": str(self.observed(region)), "targets": scraped}
         command = tuple(python("secondsite.lab.collector_process", self._write(name, config)))
         return Spec(name, command, ready=lambda: port_open(at.host, at.port), region=region)

@@ -6,12 +6,12 @@ WAN process.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from attrs import frozen
+from attrs import astuple, frozen
 
 from secondsite.lab.addresses import LabAddresses, WanListener
 from secondsite.lab.supervisor import Spec
@@ -90,6 +90,14 @@ class StoreFleet:
         if reached_from in ("", database.region):
             return self.addresses.database(database.region, database.number, self.PORT)
         return self.addresses.database_reached_from(reached_from, database.region, database.number, self.PORT)
+
+    def host_of(self, database: Database) -> str:
+        """As evidence names it."""
+        return self.addresses.database_host(database.region, database.number)
+
+    def ends(self, databases: Iterable[Database]) -> Mapping[str, tuple[str, int]]:
+        """Where each is dialled, by its host."""
+        return {self.host_of(each): astuple(self.endpoint(each)) for each in databases}
 
     def primary_of(self, standby: Database) -> Endpoint:
         """Where a standby follows."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import permutations
 from pathlib import Path
 
 from attrs import frozen
 
+from secondsite.catalogue.own import rtt_ms
 from secondsite.lab.addresses import WanListener
+from secondsite.lab.options import LabOptions
 from secondsite.lab.supervisor import Spec, port_open, python
+from secondsite.model.deployment import Deployment
 from secondsite.model.endpoint import Endpoint
 
 
@@ -22,6 +26,18 @@ class WanSetting:
     delay_ms: float
     jitter: float
     rate_bytes_per_s: float
+
+
+def links_of(deployment: Deployment, regions: Iterable[str], options: LabOptions) -> list[WanSetting]:
+    """Both directions between every two regions."""
+
+    def way_ms(a: str, b: str) -> float:
+        given = options.rtt_ms.get((a, b), options.rtt_ms.get((b, a)))
+        return (rtt_ms(deployment, a, b) if given is None else given) / 2
+
+    return [
+        WanSetting(a, b, way_ms(a, b), options.jitter, options.rate_bytes_per_s) for a, b in permutations(regions, 2)
+    ]
 
 
 def wan_spec(

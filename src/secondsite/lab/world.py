@@ -18,12 +18,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
-from itertools import permutations
 from pathlib import Path
 
 from attrs import evolve
 
-from secondsite.catalogue.own import rtt_ms
 from secondsite.lab.addresses import LabAddresses, WanListener
 from secondsite.lab.agents import Agents
 from secondsite.lab.archivers import Archivers
@@ -36,7 +34,9 @@ from secondsite.lab.meta import formed, meta_groups
 from secondsite.lab.moment import Moment
 from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
+from secondsite.lab.one_address import DIFFERS, dialled, is_shared
 from secondsite.lab.options import LabOptions
+from secondsite.lab.postgres_files import refused
 from secondsite.lab.room import check_room
 from secondsite.lab.runnable import check_runnable, regions_of
 from secondsite.lab.services import S3, ApiPod, LabProcesses
@@ -44,7 +44,7 @@ from secondsite.lab.store_fleets import StoreFleets
 from secondsite.lab.streams import create_streams, wait_for_jetstream
 from secondsite.lab.supervisor import Spec, Supervisor
 from secondsite.lab.wan import Wan
-from secondsite.lab.wan_spec import WanSetting, wan_spec
+from secondsite.lab.wan_spec import links_of, wan_spec
 from secondsite.model.deployment import Deployment
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import InputError, MachineError
@@ -83,7 +83,7 @@ class Lab:
         self.gates = Gates(deployment, folder, self._plain_url, addresses.gate)
         self.agents = Agents(deployment, folder, self._plain_url, addresses.agent, options.positions_s)
         self.archivers = Archivers(deployment, addresses, self._plain_url, self.s3 if options.services else None)
-        self.dns = Names(addresses.dns, self.services.dns_control, self.services.zone, key)
+        self.dns = Names(addresses.dns, addresses.dns_control, self.services.zone, key)
         self.boot_s = 0.0
 
     @classmethod
@@ -97,13 +97,17 @@ class Lab:
         """Raises MachineError where this machine cannot run it: addresses, ports, binaries, a managed service."""
         check_runnable(deployment)
         require_lab_packages()
-        block, lock = claim_block()
+        block, lock = claim_block(one=options.one_address)
+        if is_shared(block):
+            report(DIFFERS)
         folder = options.folder or Path(tempfile.mkdtemp(prefix="secondsite-lab-"))
         try:
             folder.mkdir(parents=True, exist_ok=True)
             check_room(folder)
             addresses = LabAddresses(block, regions_of(deployment), str(folder / "nats"))
             lab = cls(deployment, options, addresses, folder, lock)
+            if options.databases and (why := refused()):
+                report(f"{why}; its stores are not rehearsed")
             try:
                 await asyncio.to_thread(lab.fleet.obtain, report)
                 await lab._boot()
@@ -140,7 +144,7 @@ class Lab:
     async def _find_each_other(self, servers: tuple[Spec, ...]) -> None:
         """Started anew where they do not; a fresh lab's stores are empty then, as nothing is in them yet."""
         groups = [
-            tuple((server, Endpoint(self.addresses.listen(server), MONITOR_PORT)) for server in group)
+            tuple((server, dialled(self.addresses.listen(server), MONITOR_PORT)) for server in group)
             for group in meta_groups(self.fleet.servers)
         ]
         for _ in range(_TRIES):
@@ -196,8 +200,8 @@ class Lab:
         return self._urls(self._region(region), login, at)
 
     def _urls(self, region: str, login: Login, at: Callable[[NatsServer], str]) -> tuple[str, ...]:
-        servers = self.servers(region)
-        return tuple(f"nats://{login.user}:{login.password}@{at(server)}:{CLIENT_PORT}" for server in servers)
+        servers, book = self.servers(region), self.addresses
+        return tuple(f"nats://{login.user}:{login.password}@{book.at(at(server), CLIENT_PORT)}" for server in servers)
 
     def nats_url(self, region: str, *, system: bool = False, operator: bool = False, reached_from: str = "") -> str:
         """The same in one string, with commas between."""
@@ -205,7 +209,8 @@ class Lab:
 
     def _plain_url(self, region: str) -> str:
         """Without a login."""
-        return ",".join(f"nats://{self.addresses.listen(each)}:{CLIENT_PORT}" for each in self.servers(region))
+        book = self.addresses
+        return ",".join(f"nats://{book.at(book.listen(each), CLIENT_PORT)}" for each in self.servers(region))
 
     def shipped(self, region: str) -> tuple[Spec, ...]:
         """What runs beside the servers of a region, here as where it is deployed."""
@@ -215,7 +220,7 @@ class Lab:
         spec = next((each for each in self.servers() if each.name == server), None)
         if spec is None:
             raise InputError.at("lab", f"unknown server {server}", _one_of(each.name for each in self.servers()))
-        return f"http://{self.addresses.listen(spec)}:{MONITOR_PORT}"
+        return f"http://{dialled(self.addresses.listen(spec), MONITOR_PORT)}"
 
     def pods(self, region: str) -> tuple[ApiPod, ...]:
         """The processes of the API in the region."""
@@ -234,6 +239,10 @@ class Lab:
     @property
     def s3(self) -> S3:
         return self.services.s3
+
+    def address(self, region: str) -> str:
+        """What the service's name leads to while the region serves."""
+        return self.addresses.address(self._region(region))
 
     def gateway(self, region: str) -> Endpoint:
         """Where the region's clients arrive (HTTP); the service's name leads to its address."""
@@ -332,7 +341,7 @@ class Lab:
         by_name = {service.name: service for service in self.deployment.system.services}
         specs = {name: running.spec for name, running in self.supervisor.running.items()}
         for server in self.servers():
-            at = Endpoint(self.addresses.listen(server), MONITOR_PORT)
+            at = dialled(self.addresses.listen(server), MONITOR_PORT)
             service = by_name.get(server.cluster.service, Service(server.cluster.service))
             yield Pod(specs[server.name], service.probes, at, service.memory_limit_bytes)
         api = self.services.api_service
@@ -349,7 +358,7 @@ class Lab:
     def _endpoints(self) -> list[Endpoint]:
         servers = self.fleet.servers
         own = [
-            Endpoint(self.addresses.listen(server), port) for server in servers for port in (CLIENT_PORT, MONITOR_PORT)
+            dialled(self.addresses.listen(server), port) for server in servers for port in (CLIENT_PORT, MONITOR_PORT)
         ]
         wan = [end for each in self._listeners(servers) for end in (each.at, each.to)]
         around = self.services.endpoints(self.regions) if self.options.services else ()
@@ -360,18 +369,8 @@ class Lab:
         return (*self.addresses.wan_listeners(servers, pods=self.options.pods), *beside)
 
     def _wan_spec(self) -> Spec:
-        options = self.options
-        links = [
-            WanSetting(a, b, self._rtt_ms(a, b) / 2, options.jitter, options.rate_bytes_per_s)
-            for a, b in permutations(self.regions, 2)
-        ]
-        return wan_spec(self.folder, options.seed, self.wan.control, links, self._listeners(self.fleet.servers))
-
-    def _rtt_ms(self, a: str, b: str) -> float:
-        given = self.options.rtt_ms.get((a, b), self.options.rtt_ms.get((b, a)))
-        if given is not None:
-            return given
-        return rtt_ms(self.deployment, a, b)
+        links = links_of(self.deployment, self.regions, self.options)
+        return wan_spec(self.folder, self.options.seed, self.wan.control, links, self._listeners(self.fleet.servers))
 
     def _spec_of(self, name: str) -> Spec:
         every = [*self.fleet.specs(frozenset(self.regions)), *self.services.common(), self._wan_spec()]

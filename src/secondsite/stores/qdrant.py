@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -75,8 +77,11 @@ class QdrantServer:
         return {name: self.count(name) for name in names}
 
     def count(self, collection: str) -> int:
-        answer = self._result("POST", f"{_path(collection)}/points/count", {"exact": True}, self.place.long_s)
-        return int(answer["count"])
+        at = f"{_path(collection)}/points/count"
+        count = self._result("POST", at, {"exact": True}, self.place.long_s).get("count")
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            raise self._no_qdrant(at)
+        return count
 
     def save(self, folder: Path) -> tuple[SavedCollection, ...]:
         """A snapshot of every collection, into a folder that has none; the server keeps none of them."""
@@ -91,7 +96,9 @@ class QdrantServer:
 
     def _saved(self, collection: str, before: int, folder: Path) -> SavedCollection:
         made = self._result("POST", f"{_path(collection)}/snapshots?wait=true", {}, self.place.long_s)
-        at = f"{_path(collection)}/snapshots/{quote(str(made['name']), safe='')}"
+        if not isinstance(name := made.get("name"), str):
+            raise self._no_qdrant(f"{_path(collection)}/snapshots")
+        at = f"{_path(collection)}/snapshots/{quote(name, safe='')}"
         file, digest, size = folder / f"{quote(collection, safe='')}.snapshot", hashlib.sha256(), 0
         try:
             with self._client(self.place.long_s) as client, client.stream("GET", at) as answer, file.open("wb") as kept:
@@ -139,7 +146,7 @@ class QdrantServer:
     def _result(self, method: str, path: str, body: object = None, within_s: float = 0.0) -> dict[str, Any]:
         result = self._asked(method, path, body, within_s).get("result")
         if not isinstance(result, dict):
-            raise MachineError.at(self.place.shown, f"answers {path} as no Qdrant does", "check the URL")
+            raise self._no_qdrant(path)
         return result
 
     def _asked(self, method: str, path: str, body: object = None, within_s: float = 0.0) -> dict[str, Any]:
@@ -151,8 +158,11 @@ class QdrantServer:
         except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict):
-            raise MachineError.at(self.place.shown, f"answers {path} as no Qdrant does", "check the URL")
+            raise self._no_qdrant(path)
         return content
+
+    def _no_qdrant(self, path: str) -> MachineError:
+        return MachineError.at(self.place.shown, f"does not answer {path} like a Qdrant server", "check the URL")
 
     def _refuse(self, status: int, what: str, body: str = "") -> None:
         if status in _REFUSED:
@@ -168,10 +178,18 @@ class QdrantServer:
 
         headers = {"api-key": self.place.key} if self.place.key else {}
         try:
-            with httpx2.Client(base_url=self.place.url, headers=headers, timeout=within_s, trust_env=False) as client:
+            with httpx2.Client(
+                base_url=self.place.url, headers=headers, timeout=within_s, verify=_trusted(), trust_env=False
+            ) as client:
                 yield client
         except (httpx2.HTTPError, httpx2.InvalidURL):
             raise MachineError.at(self.place.shown, "does not answer", "check that it is running") from None
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """Read once: each client would read all certificates anew."""
+    return ssl.create_default_context()
 
 
 def read_saved(folder: Path) -> tuple[SavedCollection, ...]:
@@ -179,7 +197,7 @@ def read_saved(folder: Path) -> tuple[SavedCollection, ...]:
     manifest = folder / MANIFEST
     try:
         content = json.loads(manifest.read_text(encoding="utf-8"))
-        saved = tuple(SavedCollection(**each) for each in content["collections"])
+        saved = tuple(_collection(each) for each in content["collections"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise InputError.at(
             str(manifest), "is no list of saved snapshots", "give the folder of `qdrant save`"
@@ -191,9 +209,18 @@ def read_saved(folder: Path) -> tuple[SavedCollection, ...]:
     return saved
 
 
+def _collection(entry: Any) -> SavedCollection:
+    """Raises TypeError for what is none."""
+    saved = SavedCollection(**entry)
+    texts, numbers = (saved.name, saved.file, saved.sha256), (saved.fewest, saved.most, saved.size_bytes)
+    if not all(isinstance(each, str) for each in texts) or not all(isinstance(each, int) for each in numbers):
+        raise TypeError
+    return saved
+
+
 def _opened(folder: Path, saved: SavedCollection) -> BufferedReader:
     """Its file, beside the list and nowhere else."""
-    file = folder / Path(str(saved.file)).name
+    file = folder / Path(saved.file).name
     if not file.is_file():
         raise InputError.at(str(folder), f"the snapshot of {saved.name} is missing", "take another one")
     return file.open("rb")

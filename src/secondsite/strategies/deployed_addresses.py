@@ -16,6 +16,7 @@ from secondsite.model.service import Service
 from secondsite.strategies.nats_grammar import Variable
 from secondsite.strategies.server_config import (
     LEAF_PORT,
+    ROUTE_PORT,
     Certificates,
     Login,
     NatsServer,
@@ -64,6 +65,9 @@ class DeployedAddresses:
         kept = cluster.name in self.running and not cluster.gateways
         return cluster.cluster_name if kept and cluster.cluster_name else cluster.name
 
+    def at(self, host: str, port: int, /) -> str:
+        return f"{host}:{port}"
+
     def listen(self, _server: NatsServer, /) -> str:
         return _ANY
 
@@ -104,10 +108,13 @@ class DeployedAddresses:
         self, variable: str, region: str, servers: Sequence[NatsServer], shown: Callable[[str], str]
     ) -> str | None:
         """What a variable holds in that region, with the password's variable as it is ``shown``; None for no URL."""
-        for login, named, url in ((self.leaf, leaf_variable, leaf_url), (self.routes, route_variable, route_url)):
+        for login, named, url, port in (
+            (self.leaf, leaf_variable, leaf_url, LEAF_PORT),
+            (self.routes, route_variable, route_url, ROUTE_PORT),
+        ):
             dialled = next((each for each in servers if named(each) == variable), None)
             if dialled is not None:
-                return url(Login(login.user, shown(login.password)), self.reached(region, dialled))
+                return url(Login(login.user, shown(login.password)), self.at(self.reached(region, dialled), port))
         return None
 
     def store(self, server: NatsServer) -> str:

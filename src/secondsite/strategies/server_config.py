@@ -136,6 +136,10 @@ class AddressBook(Protocol):
         """The name of the cluster in its servers' configuration."""
         ...
 
+    def at(self, host: str, port: int, /) -> str:
+        """HOST:PORT as servers listen there and dial it."""
+        ...
+
     def listen(self, server: NatsServer, /) -> str:
         """The host that the server listens on."""
         ...
@@ -209,8 +213,8 @@ class _Config:
         cluster, host = server.cluster, self.book.listen(server)
         parts: dict[str, Any] = {
             "server_name": server.name,
-            "listen": f"{host}:{CLIENT_PORT}",
-            "http": f"{host}:{MONITOR_PORT}",
+            "listen": self.book.at(host, CLIENT_PORT),
+            "http": self.book.at(host, MONITOR_PORT),
             "server_tags": [f"region:{server.region}"],
             **self._logins(server),
         }
@@ -288,9 +292,9 @@ class _Config:
         many votes it needs, and with itself left out one region of two elects a leader of its own (2.10)."""
         peers = self._peers(server)
         dialled = [peer for peer in peers if self._dials(server, peer)]
-        parts: dict[str, Any] = {"name": self.book.known_as(server.cluster), "listen": f"{host}:{ROUTE_PORT}"}
+        parts: dict[str, Any] = {"name": self.book.known_as(server.cluster), "listen": self.book.at(host, ROUTE_PORT)}
         if any(peer.region != server.region for peer in peers):
-            parts |= {"advertise": f"{self.book.gossip(server)}:{ROUTE_PORT}", "no_advertise": True}
+            parts |= {"advertise": self.book.at(self.book.gossip(server), ROUTE_PORT), "no_advertise": True}
         parts |= self._tls(asked=server.cluster.route_tls)
         routes = [self.book.route_url(peer, self._host(server, peer)) for peer in dialled]
         return parts | {"authorization": _user(self.book.routes), "routes": routes}
@@ -308,13 +312,13 @@ class _Config:
     def _gateway(self, server: NatsServer, host: str) -> Conf:
         wanted = [link.cluster for link in server.cluster.gateways]
         remotes = [
-            {"name": name, "urls": [f"nats://{each}:{GATEWAY_PORT}" for each in self._hosts(server, name)]}
+            {"name": name, "urls": [f"nats://{self.book.at(each, GATEWAY_PORT)}" for each in self._hosts(server, name)]}
             for name in wanted
         ]
         return {
             "name": server.cluster.name,
-            "listen": f"{host}:{GATEWAY_PORT}",
-            "advertise": f"{self.book.gossip(server)}:{GATEWAY_PORT}",
+            "listen": self.book.at(host, GATEWAY_PORT),
+            "advertise": self.book.at(self.book.gossip(server), GATEWAY_PORT),
             "reject_unknown_cluster": server.cluster.reject_unknown_gateways,
             **self._tls(asked=any(link.tls for link in server.cluster.gateways)),
             "authorization": _user(self.book.gateways),
@@ -325,7 +329,7 @@ class _Config:
         """A listener where another cluster dials this one, remotes where this one dials."""
         cluster = server.cluster
         dialling = [link for other in self.servers for link in other.cluster.leaves if link.cluster == cluster.name]
-        parts: dict[str, Any] = {"listen": f"{host}:{LEAF_PORT}", "no_advertise": True} if dialling else {}
+        parts: dict[str, Any] = {"listen": self.book.at(host, LEAF_PORT), "no_advertise": True} if dialling else {}
         parts |= self._tls(asked=any(link.tls for link in dialling))
         if not cluster.leaves:
             return parts
@@ -367,9 +371,9 @@ def gate_system(gate: Login) -> Login:
     return Login(f"{gate.user}-system", gate.password)
 
 
-def leaf_url(login: Login, host: str) -> str:
-    return f"nats-leaf://{login.user}:{login.password}@{host}:{LEAF_PORT}"
+def leaf_url(login: Login, at: str) -> str:
+    return f"nats-leaf://{login.user}:{login.password}@{at}"
 
 
-def route_url(login: Login, host: str) -> str:
-    return f"nats://{login.user}:{login.password}@{host}:{ROUTE_PORT}"
+def route_url(login: Login, at: str) -> str:
+    return f"nats://{login.user}:{login.password}@{at}"

@@ -15,7 +15,8 @@ from secondsite.model.errors import InputError
 
 @frozen
 class HttpTarget:
-    """The service by its name, asked of ``resolver``; ``addresses`` instead skips names.
+    """The service by its name, asked of ``resolver``; ``addresses`` instead skips names. ``ends``: where an address
+    is dialled, if not there at ``port``.
 
     ``users`` of this process have a name cache and connections of their own. ``ignoring_ttl`` is the share, over
     all processes of a run, that keeps for ever what it resolved first.
@@ -29,6 +30,7 @@ class HttpTarget:
     api_key: str = "lab-key"
     users: int = 25
     ignoring_ttl: float = 0.0
+    ends: Mapping[str, tuple[str, int]] = field(factory=dict)
 
 
 @frozen
@@ -63,7 +65,9 @@ class NatsTarget:
 
 @frozen
 class PostgresTarget:
-    """The database of the region to which the service's name leads: ``databases`` has its host by that address."""
+    """The database of the region to which the service's name leads: ``databases`` has its host by that address,
+    ``ends`` where a host is dialled, if not there at ``port``.
+    """
 
     host: str
     resolver: tuple[str, int]
@@ -72,6 +76,7 @@ class PostgresTarget:
     user: str
     dbname: str
     table: str
+    ends: Mapping[str, tuple[str, int]] = field(factory=dict)
 
 
 @frozen
@@ -85,6 +90,7 @@ class RedisTarget:
     user: str
     prefix: str
     counter: str
+    ends: Mapping[str, tuple[str, int]] = field(factory=dict)
 
 
 _KINDS = {"http": HttpTarget, "path": PathTarget, "nats": NatsTarget, "postgres": PostgresTarget, "redis": RedisTarget}
@@ -150,6 +156,8 @@ def load_config(path: Path) -> ClientConfig:
         for name in ("resolver", "addresses", "servers", "acknowledged"):
             if target.get(name) is not None:
                 target[name] = tuple(target[name])
+        if "ends" in target:
+            target["ends"] = {address: (host, port) for address, (host, port) in target["ends"].items()}
         if "resolvers" in target:
             target["resolvers"] = tuple((host, port) for host, port in target["resolvers"])
         streams = tuple(stream_from(stream) for stream in given.pop("streams"))

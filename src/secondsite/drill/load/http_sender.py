@@ -113,7 +113,10 @@ class HttpSender(UserSender):
         )
 
     async def connected(self, address: str) -> HttpConnection:
-        return await HttpConnection.connect(address, self._target.port)
+        host, port = self._target.ends.get(address, (address, self._target.port))
+        connection = await HttpConnection.connect(host, port)
+        connection.address = address
+        return connection
 
     def written(self, message: Write) -> bytes:
         body = {"id": message.id, "subject": message.subject, "key": message.key, "data": message.data}

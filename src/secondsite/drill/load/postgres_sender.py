@@ -94,8 +94,9 @@ class PostgresSender:
             connection = idle.pop()
             if not connection.broken and not connection.closed:
                 return connection
+        at, port = self._target.ends.get(host, (host, self._target.port))
         return await psycopg.AsyncConnection.connect(
-            host=host, port=self._target.port, user=self._target.user, dbname=self._target.dbname, autocommit=True
+            host=at, port=port, user=self._target.user, dbname=self._target.dbname, autocommit=True
         )
 
     async def _look_up(self) -> Resolved | None:

@@ -80,7 +80,8 @@ class RedisSender:
         for other in [each for each in self._clients if each != host]:
             await self._leave(other)
         if host not in self._clients:
-            client = Valkey(host=host, port=self._target.port, username=self._target.user, password="anything")  # noqa: S106 - any does
+            at, port = self._target.ends.get(host, (host, self._target.port))
+            client = Valkey(host=at, port=port, username=self._target.user, password="anything")  # noqa: S106 - any does
             try:
                 await client.ping()
             except BaseException:

@@ -38,10 +38,11 @@ def store_clients(whole: ClientConfig, lab: Lab) -> tuple[ClientConfig, ...]:
 def _target(lab: Lab, store: str) -> PostgresTarget:
     fleet = lab.databases
     homes = [each for each in fleet.databases if each.replica.store.name == store]
-    led = {lab.gateway(each.region).host: fleet.endpoint(each).host for each in homes}
-    port = fleet.endpoint(homes[0]).port
+    led = {lab.address(each.region): fleet.host_of(each) for each in homes}
     at = (lab.resolver.host, lab.resolver.port)
-    return PostgresTarget(lab.host, at, led, port=port, user=WRITER, dbname="postgres", table=TABLE)
+    return PostgresTarget(
+        lab.host, at, led, port=fleet.PORT, user=WRITER, dbname="postgres", table=TABLE, ends=fleet.ends(homes)
+    )
 
 
 async def read_tables(lab: Lab, run: str, region: str) -> tuple[FinalRead, ...]:

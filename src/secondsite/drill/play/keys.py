@@ -42,9 +42,9 @@ def key_clients(whole: ClientConfig, lab: Lab) -> tuple[ClientConfig, ...]:
 def _target(lab: Lab, store: str) -> RedisTarget:
     fleet = lab.stores.redis
     homes = [each for each in fleet.databases if each.replica.store.name == store]
-    led = {lab.gateway(each.region).host: fleet.endpoint(each).host for each in homes}
+    led = {lab.address(each.region): fleet.host_of(each) for each in homes}
     at = (lab.resolver.host, lab.resolver.port)
-    return RedisTarget(lab.host, at, led, fleet.endpoint(homes[0]).port, WRITER, PREFIX, COUNTER)
+    return RedisTarget(lab.host, at, led, fleet.PORT, WRITER, PREFIX, COUNTER, fleet.ends(homes))
 
 
 async def read_keys(lab: Lab, run: str, region: str) -> tuple[FinalRead, ...]:

@@ -10,9 +10,9 @@ from attrs import frozen
 from secondsite.drill.play.lab_world import has_api, place
 from secondsite.drill.play.watching import http_well, nats_speaks
 from secondsite.lab.moment import Moment
+from secondsite.lab.one_address import DIFFERS, dialled, is_shared
 from secondsite.lab.supervisor import Supervisor
 from secondsite.lab.world import Lab
-from secondsite.model.endpoint import Endpoint
 from secondsite.nats.place import NatsPlace
 from secondsite.strategies.server_config import CLIENT_PORT
 
@@ -41,7 +41,8 @@ class LabVenue:
 
     def replaced(self) -> list[str]:
         monitoring = self.lab.services.monitoring
-        return [*self.lab.fleet.replaced(), *self.lab.stores.replaced(), *monitoring.replaced()]
+        shared = [DIFFERS] if is_shared(self.lab.addresses.block) else []
+        return [*self.lab.fleet.replaced(), *self.lab.stores.replaced(), *monitoring.replaced(), *shared]
 
     async def well(self, region: str) -> bool:
         """Of a system without an API: whether NATS speaks."""
@@ -50,7 +51,7 @@ class LabVenue:
         return await http_well(self.lab.gateway(region), self.lab.deployment.traffic.check_path)
 
     async def speaks(self, region: str) -> bool:
-        ends = [Endpoint(self.lab.addresses.listen(server), CLIENT_PORT) for server in self.lab.servers(region)]
+        ends = [dialled(self.lab.addresses.listen(server), CLIENT_PORT) for server in self.lab.servers(region)]
         return any(await asyncio.gather(*(nats_speaks(end) for end in ends)))
 
     async def lose(self, region: str) -> Moment:

@@ -15,6 +15,7 @@ from attrs import define, field, frozen
 
 from secondsite.dns.lookup import look_up
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT
+from secondsite.lab.one_address import dialled
 from secondsite.lab.services import at_work
 from secondsite.lab.world import Lab
 from secondsite.model.deployment import Deployment
@@ -34,6 +35,7 @@ from secondsite.secrets.door import UnrefreshedSecrets
 from secondsite.secrets.fingerprints import fingerprint
 from secondsite.stores.postgres_host import Followed
 from secondsite.stores.server import StoreServer
+from secondsite.strategies.server_config import CLIENT_PORT
 from secondsite.strategies.service_records import service_records
 from secondsite.strategies.store_servers import SLOT
 
@@ -57,7 +59,7 @@ class LabDns:
         return {"resolver": resolved.addresses if resolved else ()}
 
     async def addresses(self, region: str) -> tuple[str, ...]:
-        return (self.lab.gateway(region).host,)
+        return (self.lab.address(region),)
 
     async def owner(self) -> str:
         return ""
@@ -71,8 +73,8 @@ class LabDns:
         if not deployment.strategy.switch.in_data_plane:
             await self.lab.dns.set(self.lab.host, addresses, self.ttl_s)
             return
-        home = self.lab.gateway(deployment.primary.region.name).host
-        everywhere = [self.lab.gateway(each.region).host for each in service_records(deployment).records]
+        home = self.lab.address(deployment.primary.region.name)
+        everywhere = [self.lab.address(each.region) for each in service_records(deployment).records]
         bad = [] if home in addresses else [each for each in everywhere if each not in addresses]
         await self.lab.dns.declare_bad(bad)
 
@@ -150,7 +152,7 @@ class LabPath:
         if not resolved:
             return PathWrite(0, "", why=f"{self.lab.host} has no address")
         path = HttpPath(
-            f"http://{resolved.addresses[0]}:{self.port}/v1/events",
+            f"http://{dialled(resolved.addresses[0], self.port)}/v1/events",
             {"apikey": self.lab.options.keys[0], "Host": self.lab.host},
             {"subject": self.subject, "data": "probe"},
         )
@@ -169,7 +171,7 @@ class LabNatsPath:
 
     async def write(self) -> PathWrite:
         resolved = await look_up(self.lab.resolver, self.lab.host)
-        led = [r for r in self.lab.regions if resolved and self.lab.gateway(r).host in resolved.addresses]
+        led = [r for r in self.lab.regions if resolved and self.lab.address(r) in resolved.addresses]
         if not led:
             return PathWrite(0, "", why=f"{self.lab.host} leads to no region")
         message_id = f"secondsite-probe-{uuid.uuid4()}"
@@ -238,7 +240,8 @@ class LabPlaces(Mapping[str, NatsPlace]):
             raise KeyError(region)
         if self.lab.servers(region):
             return place(self.lab, region, system=self.system, reached_from=self.operating)
-        return NatsPlace(parse_addresses(f"nats://{self.lab.addresses.network(region)}.0.9"), ConnectOptions())
+        silent = f"{self.lab.addresses.network(region)}.0.9"
+        return NatsPlace(parse_addresses(f"nats://{self.lab.addresses.at(silent, CLIENT_PORT)}"), ConnectOptions())
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.lab.regions)

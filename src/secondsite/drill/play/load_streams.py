@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import evolve
+from attrs import astuple, evolve
 
 from secondsite.drill.ledger.history import History
 from secondsite.drill.ledger.ledger import LedgerStream
@@ -106,7 +106,8 @@ def load_target(setup: Setup, lab: Lab, ignoring_ttl: float) -> HttpTarget | Nat
     """The system's API by its name; where it has none, its clients speak NATS, to the first region while it answers."""
     if has_api(setup.deployment):
         at = (lab.resolver.host, lab.resolver.port)
-        return HttpTarget(lab.host, GATEWAY_HTTP_PORT, at, ignoring_ttl=ignoring_ttl)
+        ends = {lab.address(region): astuple(lab.gateway(region)) for region in lab.regions}
+        return HttpTarget(lab.host, GATEWAY_HTTP_PORT, at, ignoring_ttl=ignoring_ttl, ends=ends)
     return nats_target(setup, lab)
 
 

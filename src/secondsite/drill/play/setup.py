@@ -42,6 +42,7 @@ class Setup:
     production: Deployment
     deployment: Deployment
     nats_server: Path | None = None
+    one_address: bool = False
     ignoring_ttl: float | None = None
     reach_s: float = 0.0
     aged: AgedWrites | None = None

@@ -71,10 +71,7 @@ def restore_stores(context: ManualContext, step: Step) -> Iterable[str]:
             yield f'aws s3 cp "$DUMP_URL" - | {pod} pg_restore -U postgres --clean --if-exists -d postgres'
         elif engine == "qdrant":
             yield f"{inside} port-forward svc/{word(service.object_name)} 6333 &"
-            yield (
-                'curl -fsS -X PUT "http://127.0.0.1:6333/collections/$COLLECTION/snapshots/recover"'
-                ' -H \'Content-Type: application/json\' -d "{\\"location\\": \\"$SNAPSHOT_URL\\"}"'
-            )
+            yield 'secondsite qdrant restore http://127.0.0.1:6333 --folder "$SNAPSHOTS" --replace'
         else:
             yield f"# {word(service.name)} ({word(engine)}): load its newest dump"
 

@@ -57,7 +57,10 @@ class Inputs:
         return link(shown, f"{quote(self.base)}/{quote(place.file)}{line}")
 
     def at(self, path: str) -> Md:
-        return self.place(self.system.place(path))
+        """Without its folders, which the link has: in a table they would be wider than what is shown."""
+        place = self.system.place(path)
+        name = place.file if "://" in place.file else place.file.rpartition("/")[2]
+        return self.place(place, code(f"{name}:{place.line}" if place.line else name))
 
     def linked(self, path: str, shown: str) -> Md:
         """A value of the system's, as a link to where it is written."""

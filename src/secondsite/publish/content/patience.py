@@ -22,7 +22,8 @@ ESCALATION = "the median; sooner if a contract could no longer hold with the oth
 
 @frozen
 class Patience:
-    """``limit_s`` is None where nothing times out; ``escalate_s`` where there is nobody to escalate to yet.
+    """``limit_s`` is None where nothing times out; ``escalate_s`` where there is nobody to escalate to yet, or
+    nothing to wait for.
 
     ``missed`` is the contract for which the median would be too late.
     """
@@ -39,6 +40,8 @@ def patience(procedure: Procedure, step: Step, contracts: Iterable[Contract]) ->
     if step.by_person and step.verb is Verb.DETECT:
         return Patience(None)
     middle = step.duration.quantile(0.5)
+    if middle <= 0:
+        return Patience(None)
     slack = [(_slack_s(procedure, step, one), one) for one in contracts if _hurries(procedure, step, one)]
     left, tightest = min(slack, key=lambda pair: pair[0], default=(middle, None))
     return Patience(None, max(0.0, min(left, middle)), tightest if left < middle else None)

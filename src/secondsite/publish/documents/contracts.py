@@ -67,7 +67,8 @@ def counts(standings: tuple[ContractBoardRow, ...]) -> Md:
     designs = sum(s.of_a_design for s in standings)
     met = count[Verdict.MET]
     scope = (
-        f" Contracts are met by a design, in the lab: {designs} of {met}; this says nothing about what is deployed."
+        f" {designs} of the {met} met {'was' if designs == 1 else 'were'} drilled on a design in the lab, which says"
+        " nothing about what is deployed."
         if designs
         else ""
     )

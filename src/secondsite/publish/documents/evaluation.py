@@ -195,7 +195,7 @@ def _heads(compared: tuple[ComparedStrategy, ...], provider: str, sources: Sourc
         sources.head("NATS RPO", sources.of_all("RPO of nats/region, every strategy", nats)),
         sources.head("Contracts", sources.of_all("probability that contracts hold", _judged(every))),
         sources.head("Down, min/year\t", sources.of_all("downtime", (a.downtime_minutes for a in every))),
-        sources.head("USD/month\t", sources.of_all("monthly cost", (a.provider_usd[provider] for a in every))),
+        sources.head("USD a month\t", sources.of_all("monthly cost", (a.provider_usd[provider] for a in every))),
         sources.head("People, h/month\t", sources.of_all("people's time", (a.people_hours for a in every))),
         sources.head("USD/year of ownership\t", sources.of_all("cost of owning", (a.owning_usd for a in every))),
     )
@@ -249,8 +249,6 @@ def _links(inputs: Inputs, compared: tuple[ComparedStrategy, ...], provider: str
                 strong(name) if row.recommended else name,
                 sources.figure(nats.rto) if nats else "–",
                 sources.figure(nats.rpo) if nats else "–",
-                sources.figure(a.latency.publish_p50_ms),
-                str(len(a.deployment.sites)),
                 f"{a.complexity.manual_steps} / {a.complexity.irreversible_steps}"
                 + ("" if a.complexity.way_back else ", no way back"),
                 f"{row.hazards[Severity.FATAL]} / {row.hazards[Severity.HIGH]}",
@@ -260,9 +258,9 @@ def _links(inputs: Inputs, compared: tuple[ComparedStrategy, ...], provider: str
             )
         )
     judged = sources.of_all("probability that contracts hold", _judged([row.assessment for row in compared]))
-    head = ("NATS option", "Streams back", "Streams lose", "Publish p50", "Regions\t", "Manual / irreversible\t")
+    head = ("NATS option", "Streams back", "Streams lose", "Manual / irreversible\t")
     return table(
-        (*head, "Fatal / high\t", "Can be promoted on today's version", sources.head("Contracts", judged), "Shown for"),
+        (*head, "Fatal / high\t", "Promoted on today's version", sources.head("Contracts", judged), "Shown for"),
         body,
     )
 
@@ -271,13 +269,12 @@ def _strategies(compared: tuple[ComparedStrategy, ...], provider: str, sources: 
     body = [
         (
             str(row.number),
-            strong(code(row.id)) if row.recommended else code(row.id),
-            "◆" if row.front else "",
+            Md(f"{strong(code(row.id)) if row.recommended else code(row.id)}{' ◆' if row.front else ''}"),
             *_figures(row, provider, sources),
         )
         for row in compared
     ]
-    return table(("#\t", "Strategy", "Front", *_heads(compared, provider, sources)), body)
+    return table(("#\t", "Strategy", *_heads(compared, provider, sources)), body)
 
 
 def _latency(compared: tuple[ComparedStrategy, ...], sources: Sources) -> Md:
@@ -314,7 +311,7 @@ def _complexity(compared: tuple[ComparedStrategy, ...], today: Assessment, sourc
                 str(effort.cross_region_links),
                 effort.by_hand_text,
                 str(effort.irreversible_steps),
-                sources.value(effort.hours_per_month, row.hours.text),
+                sources.value(effort.hours_per_month, number(effort.hours_per_month.mean)),
                 str(effort.open_hazards),
                 str(fewer),
                 sources.value(a.expected_loss_usd, figure(a.expected_loss_usd).text),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import combinations
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from attrs import frozen
@@ -156,11 +157,34 @@ def scatter(points: Sequence[Point], x_name: str, y_name: str, *, width: int, gu
     _axis_names(svg, f"{x_name}{_scale(x)}", f"{y_name}{_scale(y)}", width - gutter, height)
     ordered = sorted(points, key=lambda p: (y.px(p.y), x.px(p.x), p.label))
     rows = spread([y.px(p.y) for p in ordered], gap, 14.0, height - 48.0)
-    for point, row in zip(ordered, rows, strict=True):
+    ends = [(x.px(point.x), y.px(point.y)) for point in ordered]
+    for point, row in zip(ordered, uncrossed(ends, rows, width - gutter - 4.0), strict=True):
         _leader(svg, point, x.px(point.x), y.px(point.y), width - gutter, row)
     for point in ordered:
         _marker(svg, point, x.px(point.x), y.px(point.y))
     return tostring(svg, encoding="unicode")
+
+
+def uncrossed(points: Sequence[tuple[float, float]], rows: Sequence[float], x: float) -> tuple[float, ...]:
+    """The same rows, dealt out anew so that no line from a point to its row at ``x`` crosses another.
+
+    Two lines that cross are longer together than the two that lead the other way, so this ends.
+    """
+    dealt = list(rows)
+    changed = True
+    while changed:
+        changed = False
+        for one, other in combinations(range(len(points)), 2):
+            now = _length(points[one], dealt[one], x) + _length(points[other], dealt[other], x)
+            then = _length(points[one], dealt[other], x) + _length(points[other], dealt[one], x)
+            if then < now - 1e-9:
+                dealt[one], dealt[other] = dealt[other], dealt[one]
+                changed = True
+    return tuple(dealt)
+
+
+def _length(point: tuple[float, float], row: float, x: float) -> float:
+    return math.hypot(x - point[0], row - point[1])
 
 
 def marker(kind: str, *, front: bool, chosen: bool) -> str:

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
     from secondsite.publish.page.report import Report
 
+_LONGEST_PART = 20
+"""Letters of a strategy's part that a narrow column has room for."""
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -117,11 +119,19 @@ def _environment() -> Environment:
 
 
 def _breakable(strategy_id: str) -> Markup:
-    """A line may end after a slash, not in the middle of a part."""
+    """A line may end after a slash, not in the middle of a part, unless that is as long as two."""
     from markupsafe import Markup
 
-    parts = (Markup('<span class="part">{}</span>').format(part) for part in strategy_id.split("/"))
+    parts = (_part(part) for part in strategy_id.split("/"))
     return Markup("/<wbr>").join(parts)
+
+
+def _part(name: str) -> Markup:
+    from markupsafe import Markup
+
+    first, dash, rest = name.partition("-") if len(name) > _LONGEST_PART else (name, "", "")
+    pieces = (first + dash, rest) if rest else (first,)
+    return Markup("<wbr>").join(Markup('<span class="part">{}</span>').format(each) for each in pieces)
 
 
 def _dotted(name: str) -> Markup:

@@ -292,7 +292,8 @@ def _waiting(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step)
         limit = sources.value(step.duration, duration(wait.limit_s))
         return Md(f"Limit: {limit}; takes {takes}")
     if wait.escalate_s is None:
-        return Md(f"Expect {takes}; there is no limit, as the failover has not started")
+        no_limit = "; there is no limit, as the failover has not started" if step.verb is Verb.DETECT else ""
+        return Md(f"Expect {takes}{no_limit}")
     whom = "A person" if step.by_person else "You cannot speed this up"
     late = f", or {code(wait.missed.name)} cannot hold" if wait.missed else ""
     when = sources.value(step.duration, duration(wait.escalate_s))
@@ -318,8 +319,16 @@ def _measured(inputs: Inputs, sources: Sources, fault: Fault | None) -> Md:
     """What the last drill took, by phase; unproven where there is none."""
     latest = _last(inputs, fault)
     if latest is None:
-        return Md("**Unproven:** no drill has timed it.")
+        alike = [one for c in _promised(inputs) if c.fault is fault and (one := deciding(inputs, c)) and one.rto_s]
+        back = joined((_back(one, sources) for one in alike), "; ")
+        return Md(f"Measured: {back}." if alike else "**Unproven:** no drill has timed it.")
     return Md(f"Measured: {phases_text(latest)} {evidence_mark(latest, sources)}")
+
+
+def _back(one: Measurement, sources: Sources) -> Md:
+    """Of a drill that does not depend on the strategy."""
+    total = (one.rto_s or {})["total"]
+    return Md(f"{code(f'{one.about}/{one.fault}')} back after {duration(total)} {evidence_mark(one, sources)}")
 
 
 def phases_text(one: Measurement) -> Md:

@@ -25,6 +25,10 @@ class PrintableConsole(Console):
 
 def terminal_console() -> PrintableConsole:
     """As wide as the terminal or COLUMNS, within what can be read; plain where it is no terminal or NO_COLOR is set."""
+    return PrintableConsole(highlight=False, width=columns())
+
+
+def columns() -> int:
     plain = PrintableConsole()
     width = plain.width if plain.is_terminal or "COLUMNS" in os.environ else WIDEST
-    return PrintableConsole(highlight=False, width=max(NARROWEST, min(WIDEST, width)))
+    return max(NARROWEST, min(WIDEST, width))

@@ -29,5 +29,6 @@ def about(share: float) -> str:
 
 
 def kept(text: str) -> str:
-    """Together."""
-    return text.replace(" ", _SPACE)
+    """Together, up to what it is for each of."""
+    value, per, of = text.partition(" per ")
+    return value.replace(" ", _SPACE) + per + of
