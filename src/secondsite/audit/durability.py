@@ -103,8 +103,9 @@ def nats_store_above_volume(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         service = audited.service_of(cluster)
         limit = cluster.max_file_bytes
-        if service and service.volumes and limit is not None:
-            largest = max(volume.size_bytes for volume in service.volumes)
+        sizes = [volume.size_bytes for volume in service.volumes] if service else []
+        if sizes and all(sizes) and limit is not None:  # 0: nobody knows how large it is
+            largest = max(sizes)
             if limit >= largest:
                 yield Finding(
                     f"nats.{cluster.name}.max_file",
