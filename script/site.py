@@ -12,6 +12,7 @@ import posixpath
 import re
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -24,11 +25,16 @@ GROUPS = (
         "Start",
         ("README.md", "docs/glossary.md", "docs/init.md", "docs/audit.md", "docs/evaluate.md", "docs/strategies.md"),
     ),
-    ("Prove", ("docs/drill.md", "docs/verify.md", "docs/publish.md", "docs/ci.md")),
-    ("Deploy", ("docs/render.md", "docs/rights.md", "docs/secrets.md", "docs/stores.md")),
+    ("Prove", ("docs/drill.md", "docs/verify.md", "docs/game-day.md", "docs/publish.md", "docs/ci.md")),
+    (
+        "Deploy",
+        ("docs/render.md", "docs/rights.md", "docs/kube.md", "docs/dns.md", "docs/secrets.md", "docs/stores.md"),
+    ),
     ("Operate", ("docs/operate.md", "docs/watch.md", "docs/backup.md", "docs/archive.md")),
     ("Trust", ("docs/threat-model.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md")),
 )
+FOLDED = (("Published documents", "docs/publish/"), ("Decisions", "docs/adr/"))
+"""Folders whose pages are listed below the others, closed at first."""
 STYLE = Path(__file__).with_suffix(".css")
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
@@ -94,14 +100,20 @@ def relink(token: Token, name: str, pages: dict[str, str], source: str) -> None:
 
 def nav(current: str, pages: dict[str, str], titles: dict[str, str]) -> str:
     folder = posixpath.dirname(pages[current]) or "."
-    parts = []
-    for group, names in GROUPS:
-        links = "".join(
+
+    def links(names: Iterable[str]) -> str:
+        listed = "".join(
             f'<li><a href="{posixpath.relpath(pages[name], folder)}"{" aria-current=page" if name == current else ""}>'
             f"{html.escape(titles[name])}</a></li>"
             for name in names
         )
-        parts.append(f"<h2>{group}</h2><ul>{links}</ul>")
+        return f"<ul>{listed}</ul>"
+
+    parts = [f"<h2>{group}</h2>{links(names)}" for group, names in GROUPS]
+    for group, below in FOLDED:
+        is_open = " open" if current.startswith(below) else ""
+        names = [name for name in pages if name.startswith(below)]
+        parts.append(f"<details{is_open}><summary>{group}</summary>{links(names)}</details>")
     return "".join(parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -48,8 +48,12 @@ def test_each_reader_gets_a_name_of_its_own() -> None:
         made(server)
 
 
-def test_one_like_it_that_somebody_has_read_by_is_not_taken_over() -> None:
+@pytest.mark.parametrize("order", [list, lambda names: names[::-1]], ids=["taken names first", "taken names last"])
+def test_one_like_it_that_somebody_has_read_by_is_not_taken_over(
+    monkeypatch: pytest.MonkeyPatch, order: Callable[[Sequence[str]], Sequence[str]]
+) -> None:
     """A server answers an archiver's request with what one that was killed had made, and had read some of."""
+    monkeypatch.setattr("random.sample", lambda names, _count: order(names))
     free = set(ARCHIVERS[:2])
     server = Taken(set(), read=frozenset(ARCHIVERS) - free)
     assert {made(server) for _ in free} == free

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
+from audit_examples import world_of
 from sound_world import (
     GIB,
     SYSTEM,
@@ -424,7 +425,7 @@ SLOW = with_copies(copy_of(Subject.NATS, 0.03))
         ),
         ("backup-interval", "system", in_backup("dump", interval_s=Seconds(86400)), "every 24 h, the RPO is 60 min"),
         ("alert-after-rpo", "system", in_alert("BackupOld", threshold_s=Seconds(3600)), "after 60 min at the earliest"),
-        ("cache-not-persistent", "system", FORGETFUL, "rate limits of edge start anew"),
+        ("cache-not-persistent", "system", FORGETFUL, "rate limits of edge start over"),
     ],
 )
 def test_messages_carry_the_actual_figures(rule: str, base: str, change: Change, figures: str) -> None:
@@ -452,3 +453,10 @@ def test_messages_carry_the_actual_figures(rule: str, base: str, change: Change,
 def test_subject_algebra(left: str, right: str, overlaps: bool, left_covers: bool) -> None:
     assert overlap(left, right) is overlap(right, left) is overlaps
     assert covers(left, right) is left_covers
+
+
+def test_a_volume_of_unknown_size_is_not_too_small() -> None:
+    volumes = "volumes: [{name: data, size: 10Gi}, {name: more, size: 0}]"
+    text = f"services: [{{name: nats, role: nats, {volumes}}}]\nnats: [{{name: nats, max_file: 40Gi}}]"
+    assert "nats-store-above-volume" in world_of(text.replace("size: 0}", "size: 1Gi}")).rules()
+    assert "nats-store-above-volume" not in world_of(text).rules()

@@ -12,7 +12,7 @@ from nats_world import Server, connect, publish, run
 from secondsite.backup.archive import entry
 from secondsite.backup.digesting import Archived
 from secondsite.backup.objects import Reader
-from secondsite.backup.passing import PassingDigest
+from secondsite.backup.passing import NOTHING_PASSED, Passed, PassingDigest
 from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
@@ -48,10 +48,10 @@ async def in_pieces(content: bytes, size: int = 300_000) -> AsyncIterator[bytes]
         yield content[at : at + size]
 
 
-def passed_by(content: bytes) -> tuple[bytes, Any]:
+def passed_by(content: bytes) -> tuple[bytes, Passed]:
     """What came out, and what was told of it."""
 
-    async def work() -> tuple[bytes, Any]:
+    async def work() -> tuple[bytes, Passed]:
         passing = PassingDigest(Archived(lambda: in_pieces(content)), WIDTH)
         try:
             out = b"".join([piece async for piece in passing.passing(in_pieces(content))])
@@ -67,19 +67,23 @@ def test_it_is_the_digest_of_what_was_handed_on(messages: int) -> None:
     content = archive(messages, 1000)
     out, told = passed_by(content)
     assert out == content
-    assert told.digest.count == messages
-    assert told == run(Archived(lambda: in_pieces(content)).digest(WIDTH))
+    assert told.digested
+    assert told.digested.digest.count == messages
+    assert told.digested == run(Archived(lambda: in_pieces(content)).digest(WIDTH))
 
 
 def test_one_that_is_damaged_is_handed_on_and_left_to_the_proof() -> None:
     for content in (archive(5000, 1000)[:-9], archive(3, 10)[:-1], b"hello there" * 200_000):
-        assert passed_by(content) == (content, None)
+        assert passed_by(content) == (content, NOTHING_PASSED)
 
 
-def test_a_large_one_that_has_to_be_unpacked_is_left_to_the_proof() -> None:
+def test_of_a_large_one_that_has_to_be_unpacked_the_blocks_are_told() -> None:
     content = archive(1500, 1000, packed(), first=2)
     assert run(Archived(lambda: in_pieces(content)).digest(WIDTH)).digest.count == 1501
-    assert passed_by(content) == (content, None)
+    out, told = passed_by(content)
+    assert (out, told.digested) == (content, None)
+    assert told.framed
+    assert told.framed.state == {"messages": 1}
 
 
 def test_whoever_stops_early_leaves_nothing_running() -> None:

@@ -32,7 +32,7 @@ def test_a_scripts_streams_buckets_variables_and_loops() -> None:
     assert [consumer.filter_subject for consumer in streams["ORDERS"].consumers] == ["orders.paid"]
     assert streams["A"].subjects == ("A.*",)
     assert (streams["KV_sessions"].replicas, streams["KV_sessions"].max_age_s) == (3, Seconds(3600))
-    assert streams["OBJ_files"].subjects == ("$O.files.>",)
+    assert streams["OBJ_files"].subjects == ("$O.files.C.>", "$O.files.M.>")
     assert "for n in A B" in line_of(found, "nats.nats.streams.B")
 
 

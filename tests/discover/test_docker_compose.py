@@ -83,9 +83,23 @@ def test_a_compose_file_is_read_with_what_it_mounts(tmp_path: Path) -> None:
 
 def test_what_compose_does_not_say_is_assumed(tmp_path: Path) -> None:
     marks = _read(tmp_path, compose_yaml=BASE, bus_conf=CONF).system.marks
-    for key in ("services.bus.kind", "services.db.volumes.db-0.size"):
+    for key in ("services.bus.kind", "services.db.volumes.db-0.size", "stores.db.size"):
         assert marks[key].origin is Knowledge.ASSUMED
         assert "docker compose" in marks[key].why
+
+
+def test_a_script_that_a_service_runs_is_read_once_and_said_nothing_of(tmp_path: Path) -> None:
+    setup = """  setup:
+    image: natsio/nats-box:0.18.0
+    volumes: ["./streams.sh:/streams.sh:ro"]
+    command: ["sh", "/streams.sh"]
+volumes:"""
+    script = "nats stream add JOBS --subjects 'jobs.>' --server nats://bus:4222 --defaults\n"
+    found = _read(
+        tmp_path, compose_yaml=BASE.replace("volumes: {bus", f"{setup} {{bus"), streams_sh=script, bus_conf=CONF
+    )
+    assert [stream.name for stream in _cluster(found).streams] == ["JOBS"]
+    assert not [note for note in found.notes if "streams.sh" in note]
 
 
 def test_servers_of_one_cluster_are_one(tmp_path: Path) -> None:

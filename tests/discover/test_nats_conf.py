@@ -130,6 +130,11 @@ def test_what_only_the_pod_knows_is_a_note(text: str) -> None:
     assert values(text, POD="nats-0") == {"a": "nats-0"}
 
 
+def test_a_variable_that_leads_to_another_one_is_told_by_its_name() -> None:
+    conf = parse_conf("a = $PASSWORD_OF_PRESS", "nats.conf", environment={"PASSWORD_OF_PRESS": "${OUTSIDE}"})
+    assert [note.what for note in conf.notes] == ["$OUTSIDE is not known here"]
+
+
 def test_helm_brackets_hold_any_value() -> None:
     assert values('a = "<< 10Gi >>"\nb = << $a >>') == {"a": 10 * 2**30, "b": 10 * 2**30}
 

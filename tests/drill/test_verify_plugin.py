@@ -66,7 +66,7 @@ def test_contracts_are_asserted_in_a_teams_own_tests(
     result.assert_outcomes(passed=3, failed=2)
     result.stdout.fnmatch_lines_random(
         [
-            "*Standing(contract='state/region', verdict='unproven', why='no drill runs state: rehearse it by hand*",
+            "*Standing(contract='state/region', verdict='unproven', why='no drill covers state: rehearse it by hand*",
             "*unknown contract api/zone; there are: api/region, nats/region*",
         ]
     )
@@ -85,7 +85,7 @@ def test_where_things_lie_is_configured(pytester: pytest.Pytester, project: Path
     pytester.makepyfile(
         """
         def test_api(contract):
-            assert contract("api").why == "no drill of region that runs api has left evidence"
+            assert contract("api").why == "no drill of region that covers api has left evidence"
         """
     )
     installed = any(point.value == MODULE for point in entry_points(group="pytest11"))

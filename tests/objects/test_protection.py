@@ -90,4 +90,4 @@ def test_a_store_that_does_not_say_is_unknown(rclone_s3: str, tmp_path: Any) -> 
     assert run(_written(_store(rclone_s3, "bucket"))).versions is False, "an S3 without versions"
     assert run(_written(ObjectStorage(parse_store(f"file://{tmp_path}/a"), make=True))) == UNKNOWN
     assert protection_at("http://127.0.0.1:9/nobody", None) == UNKNOWN
-    assert "not known" in UNKNOWN.text
+    assert "unknown" in UNKNOWN.text

@@ -23,7 +23,7 @@ from secondsite.model.strategy import Strategy
 from secondsite.model.watching import WatchObserver, WatchPolicy
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.state import replicated, rounded
-from secondsite.publish.documents.alerts import AlertRule, alerts, rules
+from secondsite.publish.documents.alerts import AlertRule, alerts, anchor, rules
 from secondsite.publish.documents.dashboard import dashboard
 
 WATCHED = Operate(watch=WatchPolicy(observers=(WatchObserver("west", "us-west-2", "http://west:8090"),)))
@@ -210,7 +210,7 @@ def _simulated(alert: AlertRule, case: Case) -> dict[str, Any]:
 
 def _expected(alert: AlertRule, own: Mapping[str, str]) -> dict[str, Any]:
     contract = {"contract": alert.contract} if alert.contract else {}
-    told = {"summary": alert.summary, "remedy": alert.remedy}
+    told = {"summary": alert.summary, "remedy": alert.remedy, "runbook_url": f"runbook.md#{anchor(alert)}"}
     for key, value in own.items():
         told = {name: text.replace(f"{{{{ $labels.{key} }}}}", value) for name, text in told.items()}
     return {"exp_labels": {**own, "severity": alert.severity, **contract}, "exp_annotations": told}

@@ -15,7 +15,7 @@ from attrs import evolve
 from identities import Certificates, certificates
 
 from secondsite.lab.addresses import LabAddresses
-from secondsite.lab.nats_binary import find
+from secondsite.lab.nats_binary import fetch, find, is_here
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.options import LabOptions
 from secondsite.model.deployment import Deployment
@@ -130,7 +130,7 @@ def test_servers_take_it_where_every_variable_is_set(
 
 def check(version: str, path: Path, given: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("NATS")}
-    command = [str(find(version)), "-t", "-c", str(path)]
+    command = [str(find(version) if is_here(version) else fetch(version)), "-t", "-c", str(path)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=clean | dict(given))
 
 

@@ -39,6 +39,19 @@ def test_every_page_of_docs_is_there_and_none_fetches_anything(site: Path) -> No
         assert not re.search(r'(?:src|href)="(?:https?:)?//(?!forge\.example)[^"]*\.(?:css|js|png|svg|woff2?)"', text)
 
 
+def test_every_page_is_reached_from_the_first(site: Path) -> None:
+    pages = {str(path.relative_to(site)) for path in site.rglob("*.html")}
+    found, new = set(), {"index.html"}
+    while new:
+        found |= new
+        links = ((name, re.findall(r'<a [^>]*href="([^":#]+\.html)', (site / name).read_text("utf-8"))) for name in new)
+        new = {posixpath.normpath(posixpath.join(posixpath.dirname(name), to)) for name, each in links for to in each}
+        new -= found
+    assert pages - found == set()
+    shown = re.findall(r'<li><a href="([^"]+)"', (site / "index.html").read_text("utf-8"))
+    assert {page for page in pages if "/" not in page} - set(shown) == set(), "in the list of pages"
+
+
 def test_every_link_leads_somewhere(site: Path) -> None:
     anchors = {
         str(page.relative_to(site)): set(re.findall(r'id="([^"]+)"', page.read_text("utf-8")))

@@ -111,18 +111,22 @@ class Tail:
 
     async def _create(self, config: Json) -> str:
         """Under the first name that nobody reads by now."""
-        names = random.sample(ARCHIVERS, len(ARCHIVERS))
-        while True:
-            name = names.pop()
+        spare = ""
+        for name in random.sample(ARCHIVERS, len(ARCHIVERS)):
             asked = {"stream_name": self.stream, "config": {**config, "name": name}, "action": "create"}
             try:
                 made = await self.jetstream.ask(f"CONSUMER.CREATE.{self.stream}.{name}", asked)
             except RefusedError as refused:
-                if refused.code not in _TAKEN or not names:
+                if refused.code not in _TAKEN:
                     raise
+                taken = refused
                 continue
-            if not names or not _read_before(made):
+            if not _read_before(made):
                 return name
+            spare = name
+        if not spare:
+            raise taken
+        return spare
 
     def _take(self, subject: bytes, reply: bytes, headers: bytes, payload: bytes) -> None:
         """Called for every message, so it does little."""

@@ -103,8 +103,9 @@ def nats_store_above_volume(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         service = audited.service_of(cluster)
         limit = cluster.max_file_bytes
-        if service and service.volumes and limit is not None:
-            largest = max(volume.size_bytes for volume in service.volumes)
+        sizes = [volume.size_bytes for volume in service.volumes] if service else []
+        if sizes and all(sizes) and limit is not None:  # 0: nobody knows how large it is
+            largest = max(sizes)
             if limit >= largest:
                 yield Finding(
                     f"nats.{cluster.name}.max_file",
@@ -302,7 +303,7 @@ def cache_not_persistent(audited: Audited) -> Iterator[Finding]:
     for store in audited.system.stores:
         if store.engine.lower() in ("redis", "valkey", "keydb", "dragonfly") and not store.persistent:
             limited = [gateway.name for gateway in audited.system.gateways if gateway.rate_limit_store == store.name]
-            also = f"; rate limits of {', '.join(limited)} start anew" if limited else ""
+            also = f"; rate limits of {', '.join(limited)} start over" if limited else ""
             yield Finding(
                 f"stores.{store.name}.persistent",
                 f"{store.name} keeps nothing across a restart, idempotency keys included{also}",

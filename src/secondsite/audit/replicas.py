@@ -13,6 +13,7 @@ from secondsite.model.hazard import Severity
 from secondsite.model.procedure import Verb
 from secondsite.model.service import DisruptionBudget, Role, Service, Spreading
 from secondsite.model.store import Loss
+from secondsite.model.wording import counted
 
 MEASURED = "nats-server 2.15.1, measured 2026-11"
 NATS_REPLICAS = "NATS documentation, JetStream clustering"
@@ -25,11 +26,12 @@ NODE_OR_ZONE = (Fault.NODE, Fault.ZONE)
 
 def _streams(audited: Audited, replicas: Callable[[int], bool], says: str) -> Iterator[Finding]:
     for cluster in audited.clusters:
+        servers = counted(audited.servers_of(cluster), "servers")
         for stream in cluster.streams:
             if replicas(stream.replicas):
                 yield Finding(
                     f"{stream_path(cluster, stream)}.replicas",
-                    f"{stream.name}, replicas {stream.replicas}, on {audited.servers_of(cluster)} servers: {says}",
+                    f"{stream.name}, replicas {stream.replicas}, on {servers}: {says}",
                     audited.endangered(SERVED, INSIDE_REGION),
                 )
 
@@ -154,7 +156,7 @@ def _together(
     title="One replica with state",
     why="Its node or its volume is the only place where the data is.",
     source="Kubernetes documentation, stateful applications",
-    remedy="Run a replicated database, or a managed one with a standby in another zone.",
+    remedy="Run it replicated over zones, or use a managed service with a standby in another zone.",
 )
 def state_single_replica(audited: Audited) -> Iterator[Finding]:
     for service in audited.system.services:
@@ -269,7 +271,7 @@ def nats_rto_below_election(audited: Audited) -> Iterator[Finding]:
     title="A stream with one replica",
     why="The node that holds it is the stream: while it is away nobody can publish, and its disk is the only copy.",
     source=NATS_REPLICAS,
-    remedy="Set `num_replicas: 3`; an update is enough.",
+    remedy="Set `num_replicas: 3`, on three servers or more; an update is enough.",
 )
 def nats_stream_single_replica(audited: Audited) -> Iterator[Finding]:
     return _streams(audited, lambda replicas: replicas == 1, "one node holds the only copy")

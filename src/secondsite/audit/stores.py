@@ -148,7 +148,7 @@ def store_not_rewindable(audited: Audited) -> Iterator[Finding]:
     for store, running in _running(audited):
         if running.rewindable is False:
             whole = f" ({number(store.size_bytes / 1e9)} GB)" if store.size_bytes else ""
-            what = f"failback copies all of {store.name}{whole} anew"
+            what = f"failback copies all of {store.name}{whole} again"
             contracts = audited.endangered((Subject.STATE,), LOSES_REGION)
             yield Finding(f"stores.{store.name}.running.rewindable", what, contracts)
 

@@ -6,6 +6,7 @@ again as soon as it is restored, and no restore can keep it. So is a scheduled m
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -18,6 +19,7 @@ from attrs import frozen
 
 from secondsite.backup.digest import Digest, differing, runs
 from secondsite.backup.digesting import Archived, DigestError, Listed
+from secondsite.backup.frames import Framed, FrameDigest
 from secondsite.backup.scheduled import is_due
 from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.nats.jetstream import JetStream
@@ -66,9 +68,17 @@ def _held(jetstream: JetStream, name: str, first: int) -> Archived:
     )
 
 
-async def _snapshot(jetstream: JetStream, name: str) -> AsyncIterator[bytes]:
+async def frame_stream(jetstream: JetStream, name: str) -> Framed | None:
+    """What the blocks of the stream's snapshot say, with its consumers, as a backup has them."""
+    frames = FrameDigest()
+    async for chunk in _snapshot(jetstream, name, consumers=True):
+        await asyncio.to_thread(frames.feed, chunk)
+    return frames.result()
+
+
+async def _snapshot(jetstream: JetStream, name: str, *, consumers: bool = False) -> AsyncIterator[bytes]:
     """In small chunks: the server gives up when none is acknowledged for 5 s, and digesting may be slow."""
-    opened = open_snapshot(jetstream, name, consumers=False, chunk_bytes=DIGEST_CHUNK_BYTES)
+    opened = open_snapshot(jetstream, name, consumers=consumers, chunk_bytes=DIGEST_CHUNK_BYTES)
     async with opened as snapshot, aclosing(snapshot.chunks) as chunks:  # type: ignore[type-var] # an async generator
         async for chunk in chunks:
             yield chunk

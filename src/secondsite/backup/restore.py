@@ -23,6 +23,7 @@ from secondsite.backup.codec import Keys
 from secondsite.backup.digesting import Digested, DigestError
 from secondsite.backup.manifest import BackupManifest, StreamBackup
 from secondsite.backup.objects import BrokenObjectError, Reader
+from secondsite.backup.passing import NOTHING_PASSED, Passed
 from secondsite.backup.persist import Connections, election, persistently
 from secondsite.backup.progress import Progress, Silent
 from secondsite.backup.proof import RestoreProof
@@ -220,9 +221,9 @@ async def _one(
     work, begin = task.work, time.monotonic()
     persist = partial(persistently, connections, work.target, plan.attempts, progress)
     replaced: list[Replaced] = []
-    passed: Digested | None = None
+    passed = NOTHING_PASSED
 
-    async def bring(jetstream: JetStream, _: int) -> Digested | None:
+    async def bring(jetstream: JetStream, _: int) -> Passed:
         if task.approved and task.approved.used and not replaced:
             await reader.diagnose(work.stream.archive)
         to = plan.save_to or reader.store
@@ -258,12 +259,12 @@ async def _put_back(nats: NatsPlace, plan: RestorePlan, replaced: Replaced, targ
 
 
 async def _finish(
-    jetstream: JetStream, reader: Reader, task: _Task, passed: Digested | None, transfer_s: float, progress: Progress
+    jetstream: JetStream, reader: Reader, task: _Task, passed: Passed, transfer_s: float, progress: Progress
 ) -> StreamOutcome:
     work, begin = task.work, time.monotonic()
     notes: list[str] = []
     progress.comparing(work.target)
-    proof, sent = await prove(jetstream, reader, work, task.there or passed)
+    proof, sent = await prove(jetstream, reader, work, task.there, passed)
     count, missing = await missing_consumers(jetstream, work, sent)
     if missing and supports(jetstream.version, Feature.CONSUMER_RESET) is Support.YES:
         done = await set_back(jetstream, work, missing)

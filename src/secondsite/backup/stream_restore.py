@@ -13,13 +13,14 @@ from attrs import evolve, frozen
 
 from secondsite.backup.archive import NATSARC_FILE, ArchiveError
 from secondsite.backup.consumer_edit import ConsumerEdit, edited
-from secondsite.backup.digest import width_for
+from secondsite.backup.digest import Digest, width_for
 from secondsite.backup.digesting import Archived, Digested, DigestError
+from secondsite.backup.frames import Framed
 from secondsite.backup.manifest import StoredObject, StreamBackup
 from secondsite.backup.objects import Reader
-from secondsite.backup.passing import PassingDigest
+from secondsite.backup.passing import NOTHING_PASSED, Passed, PassingDigest
 from secondsite.backup.progress import Progress
-from secondsite.backup.proof import RestoreProof, digest_stream, equal, explain
+from secondsite.backup.proof import RestoreProof, digest_stream, equal, explain, frame_stream
 from secondsite.backup.s2 import S2Error, S2Meter
 from secondsite.backup.target import held_back
 from secondsite.nats.jetstream import JetStream, Json
@@ -128,7 +129,7 @@ def _check_count(work: Work, archived: Digested, *, exact: bool) -> None:
         )
 
 
-async def transfer(jetstream: JetStream, reader: Reader, work: Work, progress: Progress) -> Digested | None:
+async def transfer(jetstream: JetStream, reader: Reader, work: Work, progress: Progress) -> Passed:
     """Send the archive; the stream is held back. Raises BrokenObjectError, RefusedError or RestoreCutError.
 
     What the archive holds, where that could be told as it passed.
@@ -138,15 +139,15 @@ async def transfer(jetstream: JetStream, reader: Reader, work: Work, progress: P
     pieces = _metered(reader.plain(work.stream.archive, work.stream.codecs), work.target, progress)
     if not work.prove or work.old or archive.sources or archive.schedules:  # more work than passing by allows
         await _send(jetstream, reader, work, pieces)
-        return None
+        return NOTHING_PASSED
     async with aclosing(PassingDigest(archive, work.width)) as digest:
         await _send(jetstream, reader, work, digest.passing(pieces))
         passed = await digest.result()
-    if passed:
-        with suppress(DigestError):  # the proof will say it
-            _check_count(work, passed, exact=not archive.framed)
-            return passed
-    return None
+    with suppress(DigestError):  # the proof will say it
+        if passed.digested:
+            _check_count(work, passed.digested, exact=not archive.framed)
+        return passed
+    return NOTHING_PASSED
 
 
 async def _send(jetstream: JetStream, reader: Reader, work: Work, pieces: AsyncIterator[bytes]) -> None:
@@ -179,14 +180,18 @@ async def _metered(pieces: AsyncIterator[bytes], name: str, progress: Progress) 
 
 
 async def prove(
-    jetstream: JetStream, reader: Reader, work: Work, sent: Digested | None
+    jetstream: JetStream, reader: Reader, work: Work, sent: Digested | None, passed: Passed = NOTHING_PASSED
 ) -> tuple[RestoreProof, Digested | None]:
     """Compare what the server holds with the archive, both read for it, at once; ``sent`` saves the archive's part.
 
-    What the archive holds may have been told as it passed by; what has to be unpacked for it waits until here.
+    What ``passed`` on its way may have told it already. What has to be unpacked for it waits until here, and is not
+    where the blocks of both sides are the same.
     """
     if not work.prove:
         return await _by_count(jetstream, work), None
+    sent = sent or passed.digested
+    if passed.framed and not sent and (known := await _by_blocks(jetstream, work, passed.framed)):
+        return known
     reading = digest_stream(jetstream, work.target, work.width, work.stream.last_seq)
     try:
         restored, saved = await asyncio.gather(reading, _known(sent) if sent else digest_backup(reader, work))
@@ -195,6 +200,16 @@ async def prove(
     if restored == saved.digest:
         return equal(saved.digest, restored), saved
     return await explain(jetstream, work.final, saved.digest, restored, _archived(reader, work)), saved
+
+
+async def _by_blocks(jetstream: JetStream, work: Work, framed: Framed) -> tuple[RestoreProof, Digested] | None:
+    """None where the blocks differ, which may be so for the same messages."""
+    now = await frame_stream(jetstream, work.target)
+    if now is None or now.sha256 != framed.sha256:
+        return None
+    count, first, last = (int(now.state[key]) for key in ("messages", "first_seq", "last_seq"))
+    digest = Digest(work.width, count, first, last, ())
+    return RestoreProof("equal", count, first, last, framed.sha256), Digested(digest, framed.consumers)
 
 
 async def _known(digested: Digested) -> Digested:

@@ -95,7 +95,7 @@ async def _verify(
         content = {"schema": "secondsite/archive-verification/1", "ok": result.ok, "looks": looks, **content}
         print_json({**content, "protection": asdict(shield)})
     else:
-        print(f"the newest object is {shield.text}")
+        print(f"newest object: {shield.text}")
         print(_text(result), flush=True)
     return EXIT_HOLDS if result.ok else EXIT_DOES_NOT_HOLD
 

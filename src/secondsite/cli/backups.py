@@ -141,7 +141,7 @@ def verify_(
     if json:
         print_json({**asdict(verification), "protection": asdict(shield)})
     else:
-        print(f"its manifest is {shield.text}")
+        print(f"manifest: {shield.text}")
         print(as_text(verification.outcomes))
         print(verification_line(verification))
     return EXIT_DOES_NOT_HOLD if not verification.ok else EXIT_UNPROVEN if verification.unproven else EXIT_HOLDS

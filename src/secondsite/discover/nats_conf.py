@@ -260,7 +260,8 @@ class _Parser:
                 return scope[name]
         if name in self.shared.environment:
             return self._fragment(self.shared.environment[name], start, f"${name}")
-        shown = name if _NAME.fullmatch(name) else "…"
+        plain = name.removeprefix("{")  # as in the environment of a pod that is a template itself
+        shown = plain if _NAME.fullmatch(plain) else "…"
         what = f"${shown} is not known here"
         remedy = f"set {shown} in the environment if what it stands for matters"
         self.shared.notes.append(Problem(self.cursor.place(start), what, remedy))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from attrs import define, evolve, field, frozen
 
@@ -248,19 +248,26 @@ def _add_streams(
                 discovery.problems += streams.unread
         except InputError as error:
             discovery.problems.extend(error.problems)
+    run = set[str]()
     for user in users:
-        _add_calls(discovery, user, owners, by_cluster)
-    _add_scripts(discovery, inventory, owners, by_cluster)
+        run |= _add_calls(discovery, user, owners, by_cluster)
+    _add_scripts(discovery, inventory, owners, by_cluster, run)
     for name, streams in by_cluster.items():
         _attach(discovery, name, streams)
 
 
 def _add_scripts(
-    discovery: NatsDiscovery, inventory: ResourceInventory, owners: _Owners, by_cluster: dict[str, StreamDrafts]
+    discovery: NatsDiscovery,
+    inventory: ResourceInventory,
+    owners: _Owners,
+    by_cluster: dict[str, StreamDrafts],
+    run: Collection[str],
 ) -> None:
-    """Where nothing else defines a stream; else they are told."""
+    """Where nothing else defines a stream; else they are told. ``run``: files that were read as a workload's own."""
     defined = any(streams.drafts or streams.consumers for streams in by_cluster.values())
     for script in inventory.of_kind(SCRIPT_KIND):
+        if script.place and script.place.file in run:
+            continue
         if defined:
             discovery.notes.append(f"{script.place}: adds streams as well; not read, as others define them already")
             continue
@@ -270,15 +277,21 @@ def _add_scripts(
         discovery.problems += streams.unread
 
 
-def _add_calls(discovery: NatsDiscovery, user: Workload, owners: _Owners, by_cluster: dict[str, StreamDrafts]) -> None:
+def _add_calls(
+    discovery: NatsDiscovery, user: Workload, owners: _Owners, by_cluster: dict[str, StreamDrafts]
+) -> set[str]:
+    """The files that its streams were read from."""
+    read = set[str]()
     for setting in settings_of(user, owners.inventory):
         if setting.source in ("command", "args", "file") and "nats" in setting.text:
             streams = StreamDrafts()
             try:
                 if read_script(setting.text, setting.place, streams):
+                    read.add(setting.place.file)
                     _absorb(by_cluster.setdefault(owners.called_by(user), StreamDrafts()), streams)
             except InputError as error:
                 discovery.problems.extend(error.problems)
+    return read
 
 
 def _absorb(into: StreamDrafts, streams: StreamDrafts) -> None:

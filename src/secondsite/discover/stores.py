@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from secondsite.discover.dependencies import PodSetting
 from secondsite.discover.draft import Draft
 from secondsite.discover.workloads import Workload
-from secondsite.model.mark import Mark
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.service import Service
 from secondsite.model.store import Loss
 from secondsite.model.units import Bytes
@@ -33,10 +33,12 @@ def store_draft(
     draft.read("loss", loss, evicts.place if evicts else workload.main["image"])
     draft.read("persistent", bool(service.volumes), workload.resource.place)
     if service.volumes:
-        volume = service.volumes[0]
-        size = marks.get(f"services.{workload.name}.volumes.{volume.name}.size")
+        sizes = [marks.get(f"services.{workload.name}.volumes.{volume.name}.size") for volume in service.volumes]
         total = Bytes(sum(volume.size_bytes for volume in service.volumes))
-        draft.read("size_bytes", total, size.place if size else workload.resource.place)
+        draft.read("size_bytes", total, next((size.place for size in sizes if size), None) or workload.resource.place)
+        unknown = next((size for size in sizes if size and size.origin is Knowledge.ASSUMED), None)
+        if unknown:
+            draft.marks["size"] = unknown
     replicas = marks.get(f"services.{workload.name}.replicas")
     draft.read("replicas", service.replicas, replicas.place if replicas else workload.resource.place)
     return draft

@@ -13,8 +13,10 @@ from secondsite.discover.stream_flags import consumer_flags, is_switch, stream_f
 from secondsite.discover.streams import CHOICES, StreamDrafts, choose
 from secondsite.discover.yaml_source import ScalarNode
 from secondsite.model.errors import Problem
-from secondsite.model.nats import StreamOrigin
+from secondsite.model.jetstream_config import USUAL
+from secondsite.model.nats import StreamKind, StreamOrigin
 from secondsite.model.place import Place
+from secondsite.model.settings import Settings
 from secondsite.model.units import Bytes, Seconds, parse_seconds
 
 T = TypeVar("T")
@@ -26,7 +28,7 @@ _OBJECTS = {
     **dict.fromkeys(("object", "obj"), "object"),
 }
 _VERBS = frozenset({"add", "create", "new", "edit"})
-_BEFORE_BUCKET = {"kv": ("KV_", "$KV.{}.>"), "object": ("OBJ_", "$O.{}.>")}
+_OF_BUCKETS = {"max-age": "ttl", "max-bytes": "max-bucket-size", "max-msg-size": "max-value-size"}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b?)", re.IGNORECASE)
 _REPEATED = ("subjects", "filter", "tag", "source")
 _ACKNOWLEDGED = ("none", "all", "explicit")
@@ -76,11 +78,11 @@ def _take(kind: str, plain: list[str], options: dict[str, str], place: Place, st
     if kind == "stream":
         _call_stream(streams.stream(plain[0], place), options, place)
         return
-    start, subjects = _BEFORE_BUCKET[kind]
-    draft = streams.stream(start + plain[0], place)
-    draft.read("subjects", (subjects.format(plain[0]),), place)
-    words = {**options, "max-age": options.get("ttl", ""), "max-bytes": options.get("max-bucket-size", "")}
+    draft = streams.bucket(StreamKind(kind), plain[0], place)
+    words = {**options, **{key: options.get(own, "") for key, own in _OF_BUCKETS.items()}}
+    words["compression"] = "s2" if "compress" in options else ""
     _call_stream(draft, {key: value for key, value in words.items() if value and key != "subjects"}, place)
+    draft.read("settings", Settings({**USUAL[StreamKind(kind)], **draft.values.get("settings", {})}), place)
     if options.get("history", "").isdecimal():
         draft.read("max_messages_per_subject", int(options["history"]), place)
 

@@ -30,7 +30,7 @@ SWITCHES = frozenset(
     {
         *_STREAM_SWITCHES,
         *_CONSUMER_SWITCHES,
-        *("defaults", "pull", "ephemeral", "json", "force", "trace", "validate", "republish-headers"),
+        *("defaults", "pull", "ephemeral", "json", "force", "compress", "trace", "validate", "republish-headers"),
     }
 )
 """They take no value, and so does each of them with ``no-`` before it."""

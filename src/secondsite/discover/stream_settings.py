@@ -12,8 +12,8 @@ from typing import Any
 
 from secondsite.discover.resources import YamlNode
 from secondsite.discover.yaml_source import to_plain
-from secondsite.model.jetstream_config import consumer_of, origin_of, stream_of
-from secondsite.model.nats import StreamOrigin
+from secondsite.model.jetstream_config import USUAL, consumer_of, origin_of, stream_of
+from secondsite.model.nats import StreamKind, StreamOrigin
 from secondsite.model.settings import Settings
 from secondsite.model.units import parse_seconds
 
@@ -65,11 +65,10 @@ def consumer_settings(config: YamlNode) -> Settings:
     return consumer_of(_map(to_plain(config.node))).settings.without(*_ATTRIBUTES)
 
 
-def nack_bucket(spec: YamlNode) -> Settings:
+def nack_bucket(kind: StreamKind, spec: YamlNode) -> Settings:
     """A bucket is a stream with what its kind needs; its largest value is its largest message."""
     most = to_plain(spec["maxValueSize"].node)
-    kind = {"allow_direct": True, "allow_rollup_hdrs": True}
-    return Settings({**kind, **({"max_msg_size": most} if most else {}), **nack_stream(spec)})
+    return Settings({**USUAL[kind], **({"max_msg_size": most} if most else {}), **nack_stream(spec)})
 
 
 def nack_stream(spec: YamlNode) -> Settings:

@@ -22,7 +22,7 @@ from secondsite.discover.stream_settings import (
 )
 from secondsite.discover.yaml_source import Node, ScalarNode, load_manifests
 from secondsite.model.errors import InputError, Problem
-from secondsite.model.nats import Consumer, Discard, Retention, Storage, Stream, StreamOrigin
+from secondsite.model.nats import Consumer, Discard, Retention, Storage, Stream, StreamKind, StreamOrigin
 from secondsite.model.place import Place
 from secondsite.model.settings import Settings
 from secondsite.model.units import Seconds
@@ -59,6 +59,15 @@ class StreamDrafts:
             self.drafts[name] = Draft({"name": name})
             self.drafts[name].mark("", place)
         return self.drafts[name]
+
+    def bucket(self, kind: StreamKind, name: str, place: Place | None) -> Draft:
+        """Its stream, as the clients of JetStream make it: one value of each key where no history is asked for."""
+        keys = kind is StreamKind.KV
+        draft = self.stream(f"KV_{name}" if keys else f"OBJ_{name}", place)
+        draft.read("subjects", (f"$KV.{name}.>",) if keys else (f"$O.{name}.C.>", f"$O.{name}.M.>"), place)
+        draft.read("discard", Discard.NEW, place)
+        draft.read("max_messages_per_subject", 1 if keys else None, place)
+        return draft
 
     def consumer(self, stream: str, name: str, place: Place | None) -> Draft:
         known = self.consumers.setdefault(stream, {})
@@ -232,13 +241,11 @@ def read_nack(resource: Resource, streams: StreamDrafts) -> None:
         _settle(draft, nack_consumer(spec), spec)
         return
     if resource.kind in ("KeyValue", "ObjectStore"):
-        start, subjects = ("KV_", "$KV.{}.>") if resource.kind == "KeyValue" else ("OBJ_", "$O.{}.>")
-        bucket = spec["bucket"].text or resource.name
-        draft = streams.stream(start + bucket, resource.place)
-        draft.read("subjects", (subjects.format(bucket),), spec["bucket"])
+        kind = StreamKind.KV if resource.kind == "KeyValue" else StreamKind.OBJECT
+        draft = streams.bucket(kind, spec["bucket"].text or resource.name, resource.place)
         draft.take("max_age_s", "seconds", spec["ttl"])
         _limit(draft, "max_messages_per_subject", spec["history"])
-        _settle(draft, nack_bucket(spec), spec)
+        _settle(draft, nack_bucket(kind, spec), spec)
     else:
         draft = streams.stream(spec["name"].text or resource.name, resource.place)
         draft.read("subjects", spec["subjects"].texts or None, spec["subjects"])

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from secondsite.model.nats import Consumer, Discard, Retention, Storage, Stream, StreamOrigin
+from secondsite.model.nats import Consumer, Discard, Retention, Storage, Stream, StreamKind, StreamOrigin
 from secondsite.model.settings import Settings
 from secondsite.model.units import Bytes, Seconds
 
@@ -59,6 +59,13 @@ CONSUMER_DEFAULTS: Json = {
     "description": "",
 }
 """What a server assumes where nothing is said; left out, so that the file of a system says what is special."""
+
+USUAL: Mapping[StreamKind, Json] = {
+    StreamKind.STREAM: {"allow_direct": True},
+    StreamKind.KV: {"allow_direct": True, "allow_rollup_hdrs": True, "deny_delete": True},
+    StreamKind.OBJECT: {"allow_direct": True, "allow_rollup_hdrs": True},
+}
+"""As the clients of JetStream create them, beside what they are asked for."""
 
 
 @frozen

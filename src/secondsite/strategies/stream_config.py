@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import evolve
 
-from secondsite.model.jetstream_config import write_consumer, write_stream
+from secondsite.model.jetstream_config import USUAL, write_consumer, write_stream
 from secondsite.model.nats import Consumer, Discard, NatsCluster, Retention, Stream, StreamKind, StreamOrigin
 
 Request = Mapping[str, Any]
@@ -42,7 +42,7 @@ def stream_config(stream: Stream, cluster: NatsCluster) -> Request:
     """
     config = write_stream(stream)
     if not stream.settings:
-        config |= _usual(stream)
+        config |= USUAL[stream.kind]
     if cluster.gateways:
         placement = config.get("placement") or {}
         config["placement"] = {**placement, "cluster": stream.placement or cluster.name}
@@ -59,15 +59,6 @@ def stream_config(stream: Stream, cluster: NatsCluster) -> Request:
         own = subjects_of(stream)
         config["sources"] = [_origin(source, cluster) | _transforms(source, own) for source in stream.sources]
     return config
-
-
-def _usual(stream: Stream) -> dict[str, Any]:
-    """As the clients of JetStream create them."""
-    if stream.kind is StreamKind.KV:
-        return {"allow_direct": True, "allow_rollup_hdrs": True, "deny_delete": True}
-    if stream.kind is StreamKind.OBJECT:
-        return {"allow_direct": True, "allow_rollup_hdrs": True}
-    return {"allow_direct": True}
 
 
 PROMOTING = frozenset(

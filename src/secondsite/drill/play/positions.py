@@ -17,6 +17,7 @@ from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.play.final_reads import read_record
 from secondsite.drill.play.stage import Stage
 from secondsite.model.procedure import Verb
+from secondsite.model.wording import counted
 from secondsite.operate.journal import read_journal, records
 
 Entry = Mapping[str, str | int]
@@ -59,7 +60,7 @@ def observe_positions(stage: Stage) -> None:
         mine = [each for each in entries if each["consumer"] == consumer and each["stream"] in names]
         again, age_s = processed_again(mine, fault_ns), max(0.0, fault_at - float(position["at"]))
         every_s = stage.setup.profile.positions_s
-        did = f"{again.count:,} messages again, the oldest {again.oldest_s:.1f} s before the fault"
+        did = f"{counted(again.count, 'messages')} again, the oldest {again.oldest_s:.1f} s before the fault"
         observation = (
             f"{consumer} of {stream} processed {did if again.count else 'no message again'}; its position was copied "
             f"{age_s:.1f} s before the fault, as it is every {every_s:g} s"

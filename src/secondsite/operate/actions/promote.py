@@ -308,4 +308,4 @@ def _retention_guard(family: StreamFamily, placement: StreamPlacement, state: St
     if state.config.get("retention") != str(Retention.INTEREST) or not state.is_mirror:
         return []
     what = f"{placement.name} has interest retention: a mirror that has no consumers holds none of the messages"
-    return [Guard("interest-without-consumers", what, "make it anew with limits retention, or override with --allow")]
+    return [Guard("interest-without-consumers", what, "recreate it with limits retention, or override with --allow")]

@@ -131,7 +131,7 @@ async def _beside(context: Context, copy: StreamPlacement, of: StreamPlacement) 
         return {"goes on": here is not None}
     if here.first_seq < there.first_seq:
         what = f"it holds messages {here.first_seq} to {there.first_seq - 1}, which {of.name} gave up"
-        return {"left": f"{what}; after {parted or '?'} it holds those of the old primary: make it anew by hand"}
+        return {"left": f"{what}; after {parted or '?'} it holds those of the old primary: recreate it by hand"}
     return await remake(context, copy, unsaved)
 
 

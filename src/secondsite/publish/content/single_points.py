@@ -8,6 +8,7 @@ from attrs import frozen
 
 from secondsite.model.service import Role
 from secondsite.model.system import System
+from secondsite.model.wording import counted
 
 _NOT_SERVING = frozenset({Role.BACKUP, Role.DELIVERY, Role.OBSERVABILITY})
 
@@ -63,7 +64,9 @@ def _streams(system: System) -> Iterator[SinglePoint]:
             if stream.replicas < 2:
                 users = dependents(system, cluster.service or cluster.name)
                 path = f"nats.{cluster.name}.streams.{stream.name}.replicas"
-                yield SinglePoint(f"stream {stream.name}", f"one copy on {cluster.servers} servers", users, path)
+                yield SinglePoint(
+                    f"stream {stream.name}", f"one copy on {counted(cluster.servers, 'servers')}", users, path
+                )
 
 
 def _secrets(system: System) -> Iterator[SinglePoint]:

@@ -226,7 +226,7 @@ def _start(deployment: Deployment, book: DeployedAddresses, region: str) -> Depl
     return DeployStep(
         Md(f"Start the servers in {text(region)}"),
         Md(
-            "The first command names each password that the server would not read as one: set those anew before you "
+            "The first command names each password that the server would not read as one: set new ones before you "
             f"go on. The image has to be nats-server {versions}. After a later change of a configuration, `kubectl "
             "rollout restart` as well: a changed ConfigMap restarts nothing by itself."
             + (f" Its volumes ask for the storage class {joined(map(code, classes))}." if classes else "")

@@ -19,7 +19,7 @@ from secondsite.evaluate.latency import LatencyFigures
 from secondsite.model.contract import Verdict
 from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Severity
-from secondsite.model.wording import dollars, number, percent, quantity, short_duration, short_span
+from secondsite.model.wording import counted, dollars, number, percent, quantity, short_duration, short_span
 from secondsite.publish.content.comparison import firm_words, firmness
 
 _STYLES = {Verdict.BREACHED: "red", Verdict.UNPROVEN: "yellow", Verdict.MET: "green"}
@@ -301,7 +301,8 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
             if evaluation.system.nats
             else ""
         ),
-        f"{effort.component_regions} components in regions, {effort.cross_region_links} links between regions, "
+        f"{counted(effort.component_regions, 'components')} in regions, "
+        f"{counted(effort.cross_region_links, 'links')} between regions, "
         f"{effort.manual_steps} manual{'' if effort.way_back else ' (no way back)'} and "
         f"{effort.irreversible_steps} irreversible steps, "
         f"{effort.open_hazards} open hazards, {number(effort.hours_per_month.mean)} hours a month",

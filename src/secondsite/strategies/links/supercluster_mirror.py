@@ -143,7 +143,7 @@ class SuperclusterMirror:
         why = (
             f"{home} shares its meta group with {second} alone: started apart it has no majority and changes no stream "
             f"(10008), and joined after a rescue it erases what only its disks hold. Serve from {second}, save the old "
-            "disks, and lay the deployment out anew, or add a witness"
+            "disks, and lay the deployment out again, or add a witness"
         )
         return no_failback(self.kit, why)
 
