@@ -9,7 +9,8 @@ On real servers, in turn, several rounds, medians:
 
 Then the memory of an archiver of a thousand streams that each get a message between two checkpoints, in a process of
 its own. And the loss of a region: a server that takes up to 500 messages a second and its archiver (``--every 2s``) are
-killed at once, the archive is restored, and the first acknowledged message that it lacks tells the RPO.
+killed at once, the archive is restored, and the first acknowledged message that it lacks tells the RPO. And what
+writers notice of an archiver: how many messages a second one of them gets acknowledged, alone and beside it, in turn.
 
 ``python benchmarks/archive_bench.py [--mib 128] [--message-bytes 1024] [--rounds 3] [--streams 1000]``. Goals: 50 MB/s
 or 20,000 messages/s, or 80 % of the plain consumer; restore at 80 % or more of the plain restore; memory below 256 MiB;
@@ -24,6 +25,7 @@ import asyncio
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -147,6 +149,33 @@ async def lost_after(folder: Path, target: NatsPlace, rounds: int) -> float:
     return worst
 
 
+async def beside_writers(folder: Path, rounds: int) -> tuple[float, float]:
+    """Messages a second that one writer gets acknowledged, one after the other: alone, and while they are shipped."""
+    (folder / "beside").mkdir()
+    server, place = start(folder / "beside" / "server")
+    rates: dict[bool, list[float]] = {False: [], True: []}
+    client = await nats.connect(place.addresses[0].url)
+    await client.jetstream().add_stream(name=STREAM, subjects=["bench.>"])
+    command = ["archive", "--nats", place.addresses[0].url, "--to", f"file://{folder / 'beside' / 'archive'}"]
+    for archived in (False, True) * rounds:
+        log = folder / "beside" / "log"
+        archiver = begun([sys.executable, "-m", "secondsite", *command, "--every", "1s"], log) if archived else None
+        if archiver:
+            await asyncio.to_thread(await_log, log)
+        count, begin = 0, time.perf_counter()
+        while time.perf_counter() < begin + LOAD_S:
+            await client.jetstream().publish("bench.1", os.urandom(1024))
+            count += 1
+        rates[archived].append(count / (time.perf_counter() - begin))
+        if archiver:
+            archiver.kill()
+            archiver.wait()
+    await client.close()
+    server.terminate()
+    server.wait()
+    return statistics.median(rates[False]), statistics.median(rates[True])
+
+
 def begun(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("wb") as file:
         return subprocess.Popen(command, stdout=file, stderr=file)
@@ -154,6 +183,12 @@ def begun(command: list[str], log: Path) -> subprocess.Popen[bytes]:
 
 def log_size(log: Path) -> int:
     return log.stat().st_size
+
+
+def await_log(log: Path) -> None:
+    """Until the archiver has told of its first checkpoint."""
+    while not log_size(log):
+        time.sleep(0.1)
 
 
 async def written(place: NatsPlace, log: Path, seconds: float) -> dict[int, float]:
@@ -221,6 +256,7 @@ def main() -> None:
             apart = [sys.executable, __file__, "--streams", str(options.streams), "--many"]
             out = subprocess.run([*apart, target.addresses[0].url, name], check=True, capture_output=True, text=True)
             rpo_s = asyncio.run(lost_after(folder, target, LOSSES))
+            alone, beside = asyncio.run(beside_writers(folder, options.rounds))
             many = {**json.loads(out.stdout), "streams": options.streams}
         finally:
             for process in (first, second):
@@ -231,6 +267,7 @@ def main() -> None:
         results = goals(times, size, count, many, rpo_s)
         for met, text in results:
             print(f"{'ok    ' if met else 'MISSED'} {text}")
+        print(f"a writer gets {beside:.0f} messages/s acknowledged beside an archiver, {alone:.0f} alone")
         sys.exit(0 if all(met for met, _ in results) else 1)
 
 

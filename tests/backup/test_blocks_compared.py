@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from nats_world import Server, connect, run
 
+from secondsite.backup import restore as restore_module
+from secondsite.backup import stream_restore
 from secondsite.backup.archive import entry
 from secondsite.backup.frames import Framed, FrameDigest
+from secondsite.backup.passing import Passed
 from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
@@ -85,6 +88,7 @@ def test_what_is_no_such_archive_is_not_compared_so(content: bytes) -> None:
 def test_a_packed_archive_is_proven_without_unpacking_it(
     start: Any, store: ObjectStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And where one message is missing, it is named."""
     source: Server = start("source")
     target: Server = start("target")
     started: list[object] = []
@@ -108,6 +112,19 @@ def test_a_packed_archive_is_proven_without_unpacking_it(
             (outcome,) = await run_restore(target.place, store, manifest, RestorePlan(), Silent())
         assert (outcome.proof.verdict, outcome.proof.messages, outcome.proof.last_seq) == ("equal", 200, 200)
         assert (outcome.why_not, outcome.consumers) == ("", 1)
+        other = (await connect(target.url)).jetstream()
+        await other.delete_stream("S")
+        transfer = stream_restore.transfer
+
+        async def and_delete(*arguments: Any) -> Passed:
+            passed = await transfer(*arguments)
+            assert passed.framed
+            await other.delete_msg("S", 77)
+            return passed
+
+        monkeypatch.setattr(restore_module, "transfer", and_delete)
+        (outcome,) = await run_restore(target.place, store, manifest, RestorePlan(), Silent())
+        assert (outcome.proof.verdict, outcome.proof.missing, outcome.held_back) == ("differs", (77,), True)
 
     run(work())
     assert started == []

@@ -24,6 +24,7 @@ from secondsite.backup import stream_restore
 from secondsite.backup.codec import Keys
 from secondsite.backup.inventory import choose_backup, take_inventory
 from secondsite.backup.keep import KeepRules
+from secondsite.backup.passing import Passed
 from secondsite.backup.progress import Silent
 from secondsite.backup.prune import apply_pruning, plan_pruning
 from secondsite.backup.restore import RestorePlan, run_restore
@@ -474,10 +475,11 @@ def test_what_differs_after_the_transfer_is_named(
         manifest = await run_backup(source.place, store, BackupPlan(), Silent())
         transfer = stream_restore.transfer
 
-        async def and_delete(*arguments: Any) -> None:
-            await transfer(*arguments)
+        async def and_delete(*arguments: Any) -> Passed:
+            passed = await transfer(*arguments)
             for sequence in (7, 8, 2900):
                 await other.jetstream().delete_msg("S", sequence)
+            return passed
 
         monkeypatch.setattr(restore_module, "transfer", and_delete)
         (outcome,) = await run_restore(target.place, store, manifest, RestorePlan(), Silent())

@@ -27,6 +27,7 @@ from nats_world import (
 from secondsite.backup import restore as restore_module
 from secondsite.backup import stream_restore
 from secondsite.backup.inventory import choose_backup
+from secondsite.backup.passing import Passed
 from secondsite.backup.progress import Silent
 from secondsite.backup.restore import RestorePlan, run_restore
 from secondsite.backup.run import BackupPlan, run_backup
@@ -126,10 +127,11 @@ def test_what_differs_after_the_transfer_is_named(
         await run_backup(source.place, store, BackupPlan(), Silent())
         transfer = stream_restore.transfer
 
-        async def and_delete(*arguments: Any) -> None:
-            await transfer(*arguments)
+        async def and_delete(*arguments: Any) -> Passed:
+            passed = await transfer(*arguments)
             for sequence in (7, 8, 2900):
                 await other.jetstream().delete_msg("S", sequence)
+            return passed
 
         monkeypatch.setattr(restore_module, "transfer", and_delete)
         outcome = (await bring_back(target.place, store))["S"]

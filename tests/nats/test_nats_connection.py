@@ -38,6 +38,29 @@ def test_one_that_greets_and_has_no_time_for_us_is_no_wrong_address() -> None:
     gc.collect()
 
 
+def test_one_that_greets_and_hangs_up_is_asked_three_times() -> None:
+    """As a server does while it reads its configuration anew, where its refusal does not get here."""
+    calls: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        calls.append(1)
+        writer.write(INFO)
+        await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+
+    async def run() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(HungUpError, match="the server ended the connection"):
+                async with connect(parse_addresses(f"nats://127.0.0.1:{port}"), ConnectOptions(timeout_s=5)):
+                    pass
+
+    asyncio.run(run())
+    gc.collect()
+    assert len(calls) == 3
+
+
 @pytest.mark.parametrize("greeting", [b"", INFO])
 def test_cancelled_while_it_connects_it_is_closed(greeting: bytes) -> None:
     """As a watch is that ends with its run: before the server's greeting, and after it."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from collections import Counter
+from datetime import date, datetime, time, timedelta
 
 import pytest
+from dateutil.rrule import rrulestr  # type: ignore[import-untyped] # no stubs are pinned
 from hypothesis import given
 from hypothesis import strategies as st
 from icalendar import Calendar, Event
@@ -12,7 +14,7 @@ from icalendar import Calendar, Event
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.proof import Every, proof, shelf_life_days
-from secondsite.publish.content.schedule import ScheduledDrill, drills
+from secondsite.publish.content.schedule import ScheduledDrill, apart, drills
 from secondsite.publish.documents.calendar import calendar
 
 START = date(2026, 11, 1)
@@ -50,6 +52,25 @@ def test_a_calendar_reader_finds_every_drill(evaluation: Evaluation) -> None:
     found = drills(Inputs(evaluation, (), (), START))
     shown = events(calendar("small", found, START))
     assert [event["summary"] for event in shown] == [f"DR drill: {one.title}" for one in found]
+
+
+@given(st.lists(st.sampled_from(Every), max_size=18), DAYS)
+def test_no_two_drills_meet_and_no_day_has_more_than_two(kinds: list[Every], start: date) -> None:
+    placed = apart(drill(str(number), every) for number, every in enumerate(kinds))
+    assert [one.key for one in placed] == [str(number) for number in range(len(kinds))]
+    begins = [(event["rule"], event["start"]) for event in events(calendar("s", placed, start))]
+    days = Counter(day for one in placed for day in _days(one, start))
+    assert len(set(begins)) == len(begins)
+    hours = Counter((day, one.hour) for one in placed for day in _days(one, start))
+    assert not hours or max(hours.values()) == 1
+    assert len(kinds) > 5 or not days or max(days.values()) <= 2
+
+
+def _days(one: ScheduledDrill, start: date) -> list[date]:
+    """Of two years, by the calendar's own rule."""
+    begin = datetime.combine(one.first(start), time())
+    text = ";".join(f"{key}={value}" for key, value in one.rule.items())
+    return [day.date() for day in rrulestr(text, dtstart=begin).between(begin, begin + timedelta(days=730), inc=True)]
 
 
 @given(DAYS, st.sampled_from(Every))

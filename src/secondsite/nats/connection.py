@@ -44,6 +44,11 @@ class HungUpError(RejectedError):
     """It greeted us and then hung up, or did not go on: starting, busy, or in want of a certificate. Ask again."""
 
 
+class EndedError(HungUpError):
+    """It greeted us and ended the connection: one that reads its configuration anew does that too, where its refusal is
+    lost on the way (2.15.1: "authentication error" in its log, and no word of it here)."""
+
+
 class Connection:
     """``shown`` is the address as people may see it."""
 
@@ -70,6 +75,11 @@ class Connection:
     async def closed(self) -> None:
         """What the client reports when its connection is no more."""
         self._gone.set()
+
+    def check(self) -> None:
+        """The client takes the end of a connection for an answer to its greeting."""
+        if not self.client.is_connected:
+            raise errors.UnexpectedEOF
 
     async def request(self, subject: str, payload: bytes, timeout_s: float) -> bytes:
         """The answer; what the client raises, or DeniedError at once where this login may not ask.
@@ -115,7 +125,9 @@ class Connection:
             return UnknownLoginError(problem.problems)
         if any(isinstance(cause, _ANSWERED) or _refused_by_word(cause) for cause in causes):
             return RejectedError(problem.problems)
-        return HungUpError(problem.problems) if self.server else problem
+        if not self.server:
+            return problem
+        return EndedError(problem.problems) if problem.problems[0].what == _ENDED else HungUpError(problem.problems)
 
     def _why(self, causes: list[Exception], error: Exception) -> MachineError:
         for cause in causes:
@@ -125,13 +137,14 @@ class Connection:
                 return self._error(*refused)
         if any(isinstance(cause, ConnectionError | errors.UnexpectedEOF) for cause in causes):
             # One that misses a certificate says so and hangs up, and what it said may be lost on the way.
-            return self._error("the server ended the connection", f"check its log; if it requires TLS, {_TLS}")
+            return self._error(_ENDED, f"check its log; if it requires TLS, {_TLS}")
         return self._error(f"no connection ({_kind(error)})", "check the address, and that the server is running")
 
 
 @asynccontextmanager
 async def connect(addresses: tuple[Address, ...], options: ConnectOptions) -> AsyncIterator[Connection]:
-    """Connect once, and again only where a login is refused, which counts once it was three times in a row.
+    """Connect once, and again only where a login is refused or a server hangs up, which count once it was three times
+    in a row.
 
     Raises MachineError, or InputError for files that cannot be used.
     """
@@ -148,7 +161,7 @@ async def _connected(addresses: tuple[Address, ...], options: ConnectOptions) ->
     for _ in range(_LOGS_IN - 1):
         try:
             return await _attempt(addresses, options)
-        except UnknownLoginError:
+        except (UnknownLoginError, EndedError):
             await asyncio.sleep(_LOGS_IN_AFTER_S)
     return await _attempt(addresses, options)
 
@@ -178,6 +191,7 @@ async def _attempt(addresses: tuple[Address, ...], options: ConnectOptions) -> C
                 signature_cb=signer.sign if signer else None,
                 user_jwt_cb=(lambda: bytearray(signer.jwt.encode())) if signer and signer.jwt else None,
             )
+        connection.check()
     except BaseException as error:  # a cancelled one too: what is half open is not left to the collector
         await _close(connection)
         if asked_to_end():
@@ -209,6 +223,7 @@ _UNKNOWN = "the server does not know these credentials"
 _CHECK = "check --creds, --nkey, --context, or user and password"
 _TLS = "give the authority with --tlsca, and --tlscert with --tlskey where the server asks for them"
 _NO_TLS = "repair TLS on the server; only where the network is trusted, write nats:// and leave --tlsca out"
+_ENDED = "the server ended the connection"
 _GREETED = (
     "the server greeted us and then gave no answer in time",
     "try again: it is starting or overloaded, or this machine is",

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from datetime import date, timedelta
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.model.contract import Contract
 from secondsite.model.fault import Fault
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.proof import Every, command, proof, proving
 
-_TUESDAY = 1
+TUESDAY = 1
+_WEEKDAYS = (TUESDAY, 2, 3, 0, 4)
+"""In the order in which drills take them."""
+_MORNING, _AFTERNOON = 10, 14
+_DAY_CODES = ("MO", "TU", "WE", "TH", "FR")
 _NTH = {Every.MONTH: 1, Every.QUARTER: 2, Every.YEAR: 3}
 
 
 @frozen
 class ScheduledDrill:
-    """``keeps`` are the contracts whose evidence it renews; ``minutes`` is how long to keep free for it."""
+    """``keeps`` are the contracts whose evidence it renews; ``minutes`` is how long to keep free for it.
+
+    It begins on ``weekday`` (0 is Monday) at ``hour``, UTC.
+    """
 
     key: str
     title: str
@@ -26,11 +35,13 @@ class ScheduledDrill:
     keeps: tuple[str, ...]
     where: str
     minutes: int
+    weekday: int = TUESDAY
+    hour: int = _MORNING
 
     def first(self, start: date) -> date:
-        """Tuesdays: weekly each; monthly the first, quarterly the second, yearly the third of its month."""
+        """Weekly each; monthly the first, quarterly the second, yearly the third of its weekday in the month."""
         day = start
-        while day.weekday() != _TUESDAY or not self._its_week(day):
+        while day.weekday() != self.weekday or not self._its_week(day):
             day += timedelta(days=1)
         return day
 
@@ -41,8 +52,8 @@ class ScheduledDrill:
     def rule(self) -> dict[str, object]:
         """As RFC 5545 has it."""
         if self.every is Every.WEEK:
-            return {"FREQ": "WEEKLY", "BYDAY": "TU"}
-        by_day = f"{_NTH[self.every]}TU"
+            return {"FREQ": "WEEKLY", "BYDAY": _DAY_CODES[self.weekday]}
+        by_day = f"{_NTH[self.every]}{_DAY_CODES[self.weekday]}"
         if self.every is Every.MONTH:
             return {"FREQ": "MONTHLY", "BYDAY": by_day}
         return {"FREQ": "MONTHLY", "INTERVAL": 3 if self.every is Every.QUARTER else 12, "BYDAY": by_day}
@@ -116,7 +127,19 @@ def drills(inputs: Inputs) -> tuple[ScheduledDrill, ...]:
         ),
     ]
     wanted = [one for one in more if both or one.key not in ("failback", "dns", "production", "people")]
-    return tuple(sorted([*own, *wanted], key=lambda one: (list(Every).index(one.every), one.key)))
+    return apart(sorted([*own, *wanted], key=lambda one: (list(Every).index(one.every), one.key)))
+
+
+def apart(wanted: Iterable[ScheduledDrill]) -> tuple[ScheduledDrill, ...]:
+    """No two at the same time: weekly ones in the morning, the others in the afternoon, each kind in its own week."""
+    taken: Counter[Every] = Counter()
+    placed = []
+    for one in wanted:
+        later, day = divmod(taken[one.every], len(_WEEKDAYS))
+        begin = _MORNING if one.every is Every.WEEK else _AFTERNOON
+        placed.append(evolve(one, weekday=_WEEKDAYS[day], hour=begin + later))
+        taken[one.every] += 1
+    return tuple(placed)
 
 
 def _of(drill_name: str, contracts: list[Contract]) -> ScheduledDrill:
@@ -124,7 +147,7 @@ def _of(drill_name: str, contracts: list[Contract]) -> ScheduledDrill:
     minutes = 30 if first.in_region else 60
     return ScheduledDrill(
         key=first.drill,
-        title=contracts[0].fault.meaning,
+        title=f"{contracts[0].fault.meaning} ({first.drill})",
         command=drill_name,
         every=first.every,
         keeps=tuple(contract.name for contract in contracts),

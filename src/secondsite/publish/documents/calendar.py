@@ -9,8 +9,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from secondsite.publish.content.schedule import ScheduledDrill
 from secondsite.publish.text.markdown import plain
 
-_TEN = time(10, tzinfo=UTC)
-
 
 def calendar(system: str, drills: Sequence[ScheduledDrill], start: date) -> str:
     """``start`` is the first day on which a drill may stand. Times are UTC."""
@@ -22,7 +20,7 @@ def calendar(system: str, drills: Sequence[ScheduledDrill], start: date) -> str:
     events.add("calscale", "GREGORIAN")
     events.add("x-wr-calname", f"{plain(system)}: disaster recovery drills")
     for drill in drills:
-        begin = datetime.combine(drill.first(start), _TEN)
+        begin = datetime.combine(drill.first(start), time(drill.hour, tzinfo=UTC))
         event = Event()
         event.add("uid", uid(system, drill.key))
         event.add("dtstamp", datetime.combine(start, time(0, tzinfo=UTC)))

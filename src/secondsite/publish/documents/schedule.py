@@ -13,11 +13,12 @@ from secondsite.publish.text.templates import render
 NAME = "dr-test-schedule.md"
 CALENDAR = "dr-test-schedule.ics"
 _WHEN = {
-    Every.WEEK: "every Tuesday",
-    Every.MONTH: "first Tuesday of the month",
-    Every.QUARTER: "second Tuesday, every third month",
-    Every.YEAR: "third Tuesday, once a year",
+    Every.WEEK: "every {day}",
+    Every.MONTH: "first {day} of the month",
+    Every.QUARTER: "second {day}, every third month",
+    Every.YEAR: "third {day}, once a year",
 }
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 
 
 def document(inputs: Inputs, sources: Sources) -> str:
@@ -38,7 +39,7 @@ def _drills(scheduled: tuple[ScheduledDrill, ...], inputs: Inputs, sources: Sour
     rows = [
         (
             one.first(inputs.as_of).isoformat(),
-            _WHEN[one.every],
+            f"{_WHEN[one.every].format(day=_DAYS[one.weekday])}, {one.hour}:00",
             one.title,
             one.where,
             Md(f"~{one.minutes} min"),
