@@ -7,11 +7,14 @@ import os
 import resource
 import subprocess
 import sys
+from collections import Counter
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 from drilling import EXAMPLE, LEAFNODE, setup_of
+from rich.console import Console
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli.__main__ import run as cli
@@ -19,12 +22,13 @@ from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.play.profile import profile
 from secondsite.drill.play.setup import make_setup
 from secondsite.drill.registry import DRILLS, MATRIX, find_drill
-from secondsite.drill.run import run_drill
+from secondsite.drill.run import RunResult, run_drill
 from secondsite.drill.verdict.judgement import RunJudgement
 from secondsite.model.contract import Verdict
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.strategy import Strategy
+from secondsite.publish.terminal.drill import render_drills
 from secondsite.strategies.registry import STRATEGIES
 
 
@@ -120,6 +124,16 @@ def test_a_disk_without_room_for_a_lab_is_named_and_left_clean(tmp_path: Path) -
     assert f"{tmp_path}: could not be written: File too large; free space on that disk" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.glob("secondsite-lab-*")) == []
+
+
+@pytest.mark.parametrize("promised", [True, False])
+def test_a_drill_without_contracts_says_that_no_figure_is_judged(promised: bool) -> None:
+    setup = setup_of()
+    setup = setup if promised else evolve(setup, system=evolve(setup.system, contracts=()))
+    held = RunJudgement((), ledger=Counter(), observations=(Observation("a", True),))
+    shown = StringIO()
+    render_drills([RunResult(find_drill("region-loss"), setup, Path(), 0.0, {}, held)], Console(width=200, file=shown))
+    assert ("no RTO or RPO is judged" in shown.getvalue()) is not promised
 
 
 def test_a_drill_that_proves_no_contract_is_as_good_as_what_it_showed() -> None:

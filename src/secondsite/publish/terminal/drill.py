@@ -223,6 +223,10 @@ def _shown(result: RunResult) -> Iterator[Text]:
 
 def _caveats(result: RunResult) -> Iterator[Text]:
     """What its figures do not hold."""
+    if result.drill.moves and not result.setup.system.contracts:
+        yield Text(
+            "secondsite.yaml has no contracts, so no RTO or RPO is judged; what was lost and how long it took is above"
+        )
     if result.people:
         yield Text(f"decisions take time in production, but took none here: {', '.join(result.people)}")
     if result.judgement.skipped:
