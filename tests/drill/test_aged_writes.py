@@ -161,3 +161,13 @@ async def test_a_database_begins_with_the_rows_that_its_server_kept_and_its_stan
         await pair.write(pair.home, "new")
         await pair.caught_up()
         assert await pair.ids(pair.away) == ["new", "old"]
+
+
+def test_runs_follow_one_another_where_the_system_does_not_tell_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As macOS."""
+
+    def unknown(_name: str) -> int:
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr("os.sysconf", unknown)
+    assert series_size(22, 0.0).labs == 1

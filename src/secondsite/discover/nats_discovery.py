@@ -266,7 +266,7 @@ def _add_scripts(
     """Where nothing else defines a stream; else they are told. ``run``: files that were read as a workload's own."""
     defined = any(streams.drafts or streams.consumers for streams in by_cluster.values())
     for script in inventory.of_kind(SCRIPT_KIND):
-        if script.place and script.place.file in run:
+        if script.place.file in run:
             continue
         if defined:
             discovery.notes.append(f"{script.place}: adds streams as well; not read, as others define them already")

@@ -70,8 +70,16 @@ def series_size(runs: int, waits_s: float, measured: int | None = None, *, one_a
     cores = os.cpu_count() or 1
     at_once = min(runs, measured or max(1, 3 * cores // 2))
     standing = at_once + 1 + math.ceil(waits_s / _MEASURED_S * at_once)
-    fits = max(1, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") // _LAB_BYTES)
+    fits = max(1, _free_bytes() // _LAB_BYTES)
     return SeriesSize(max(1, min(runs, standing, fits, free_blocks(one=one_address))), at_once)
+
+
+def _free_bytes() -> int:
+    """Of memory; where the system does not tell (macOS), of one lab, so that runs follow one another."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    except ValueError:
+        return _LAB_BYTES
 
 
 @define
