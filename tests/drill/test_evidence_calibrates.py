@@ -98,7 +98,9 @@ def test_contracts_of_the_example_come_out_as_its_drills_measured_them(capsys: p
     assert set(by_name) == {
         ("warm-standby", "api/region"),
         ("warm-standby", "nats/region"),
+        ("warm-standby", "observability/region"),
         ("single-region", "api/process"),
+        ("single-region", "nats/process"),
         ("backup-restore", "api/region"),
         ("backup-restore", "nats/region"),
     }
@@ -107,10 +109,17 @@ def test_contracts_of_the_example_come_out_as_its_drills_measured_them(capsys: p
         print("prediction / measurement:", {" ".join(name): round(ratio, 3) for name, ratio in ratios.items()})
     assert 0.8 <= median(ratios.values()) <= 1.2, "within 20 %"
     assert {len(one.measured) for one in found.contracts} == {22}
-    # The lab has one resolver, whose TTL ran on while a cluster was created; of many, one has just asked.
-    lone = ("backup-restore", "api/region")
-    assert [(one.strategy, one.contract.name) for one in found.surprises] == [("backup-restore/archive", lone[1])]
-    assert ratios.pop(lone) > 1
+    surprises = {
+        # The lab has one resolver, whose TTL ran on while a cluster was created; of many, one has just asked.
+        ("backup-restore", "api/region"),
+        # Other campaigns ran beside this one: 37 ms until another pod answered, where the estimate has 16.
+        ("single-region", "api/process"),
+        # Counted from outside once a second, and a graph has to have risen: 113 s, where the API was back after 88.
+        ("warm-standby", "observability/region"),
+    }
+    assert {(one.strategy.partition("/")[0], one.contract.name) for one in found.surprises} == surprises
+    for surprise in surprises:
+        ratios.pop(surprise)
     assert all(0.8 < ratio < 1.25 for ratio in ratios.values())
 
 

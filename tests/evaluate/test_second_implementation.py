@@ -84,6 +84,8 @@ def back(procedures: Mapping[Fault, Procedure], fault: Fault, subject: Subject, 
     mine = done[milestone]
     if subject is Subject.NATS and fault.leaves_region:  # nobody looks at streams over there before it is decided
         mine = max([mine, *(done[step.id] for step in procedure.steps if step.verb in (Verb.DETECT, Verb.DECIDE))])
+    if subject is Subject.OBSERVABILITY and Subject.API in procedure.milestones:  # it counts what the API acknowledges
+        mine = max(mine, done[procedure.milestones[Subject.API]])
     other = procedure.escalates_to
     return mine if other is None else min(mine, back(procedures, other, subject, chance))
 

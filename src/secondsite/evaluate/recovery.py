@@ -52,11 +52,14 @@ def answered_by_others(procedure: Procedure, subject: Subject) -> Estimate | Non
 def _waited_for(procedure: Procedure, subject: Subject, part: str) -> tuple[str, ...]:
     """The steps after which the subject is back: its milestone, and where clients have to go to another region, the
     decision. Streams that elect there by themselves are looked at, and written to, by nobody before that: a drill's
-    clock ends at the same moment."""
+    clock ends at the same moment. Monitoring is back when it counts what the API acknowledges, so not before the API."""
     milestone = milestone_of(procedure, subject, part)
     if milestone is None:
         return ()
     trigger = [step.id for step in procedure.steps if step.verb in (Verb.DETECT, Verb.DECIDE)]
+    if subject is Subject.OBSERVABILITY:
+        served = procedure.milestone(Subject.API)
+        return (milestone, served) if served else (milestone,)
     moves = procedure.fault.leaves_region and subject is Subject.NATS and trigger
     return (milestone, trigger[-1]) if moves else (milestone,)
 
