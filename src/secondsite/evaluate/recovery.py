@@ -52,7 +52,7 @@ def answered_by_others(procedure: Procedure, subject: Subject) -> Estimate | Non
 def _waited_for(procedure: Procedure, subject: Subject, part: str) -> tuple[str, ...]:
     """The steps after which the subject is back: its milestone, and where clients have to go to another region, the
     decision. Streams that elect there by themselves are looked at, and written to, by nobody before that: a drill's
-    clock ends at the same moment. Monitoring is back when it counts what the API acknowledges, so not before the API."""
+    clock ends at the same moment. Monitoring is back when it counts what the API acknowledges, so not before it."""
     milestone = milestone_of(procedure, subject, part)
     if milestone is None:
         return ()
