@@ -130,7 +130,7 @@ def _role(workload: Workload, routed: Mapping[str, str], served: set[str]) -> tu
         return workload.kind.role, f"its image is {workload.kind.engine}"
     if workload.name in routed:
         kind = routed[workload.name]
-        return Role.API, f"{'an' if kind[0] in 'AEIO' else 'a'} {kind} leads to it"
+        return Role.API, f"{'an' if kind[0] in 'AEIO' or kind.startswith('HTTP') else 'a'} {kind} leads to it"
     if workload.resource.kind == "CronJob":
         named = re.search(r"back-?up|dump|snapshot", workload.resource.name, re.IGNORECASE)
         return (Role.BACKUP, "a job named after backups") if named else (Role.WORKER, "a job on a schedule")
