@@ -69,6 +69,8 @@ class FakeWorld:
     carried_out: list[str] = field(factory=list)
     decision: Decision = Decision("tester", 1.0, "a test")
     reach_s: float = 0.0
+    slept_s: float = 0.0
+    """What was slept passes on this world's clock alone."""
     made: int = 0
     refusing_us: set[str] = field(factory=set)
     refusing_updates: set[str] = field(factory=set)
@@ -108,13 +110,13 @@ class FakeWorld:
         return self
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return time.monotonic() + self.slept_s
 
     def wall(self) -> float:
-        return time.time()
+        return time.time() + self.slept_s
 
     async def sleep(self, seconds: float) -> None:
-        del seconds
+        self.slept_s += seconds
 
     @asynccontextmanager
     async def streams(self, region: str, within_s: float | None = None) -> AsyncIterator[FakeRegion]:
