@@ -26,7 +26,7 @@ docs: setup ## docs/audit.md, from the rules
 site: setup ## build/site: README and docs as plain pages
 	$(BIN)/python script/site.py
 
-test: setup ## every test but whole drills (under 20 minutes on two cores); TESTS=… for some
+test: setup ## every test but whole drills (under 25 minutes on two cores); TESTS=… for some
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not drills" $(PYTEST) $(TESTS)
 
 # Where a bug would lie or lose data: 95 % of branches.
@@ -46,7 +46,7 @@ covered: setup ## the same of what was measured last
 test-quick: setup ## without the slow ones (under 2 minutes)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" -q
 
-drills: setup ## whole drills on real servers, two at a time (8 minutes)
+drills: setup ## whole drills on real servers, two at a time (25 minutes, mostly waiting)
 	$(BIN)/python -m pytest -m drills -n 2
 
 lint: setup ## ruff, mypy --strict, import layers
