@@ -10,6 +10,8 @@ import pytest
 
 from secondsite.cli.__main__ import run
 
+pytestmark = pytest.mark.slow
+
 COMPLETE = """
 source "$1"; shift
 COMP_WORDS=(secondsite "$@"); COMP_CWORD=$#; COMP_LINE="secondsite $*"; COMP_POINT=${#COMP_LINE}

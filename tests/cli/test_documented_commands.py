@@ -16,6 +16,8 @@ from markdown_it import MarkdownIt
 
 from secondsite.cli.__main__ import app, run
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md",

@@ -11,6 +11,8 @@ from rich.cells import cell_len
 
 from secondsite.cli.__main__ import run
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kgents"
 FILE = ["--file", str(EXAMPLE / "secondsite.yaml")]
 

@@ -23,6 +23,8 @@ from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Seconds
 
+pytestmark = pytest.mark.slow
+
 MIXED = "warm-standby/mirror-and-backup/failover-record"
 MIRRORED = "warm-standby/leafnode-mirror/failover-record"
 

@@ -27,6 +27,8 @@ from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Strategy
 
+pytestmark = pytest.mark.slow
+
 CASES = Path(__file__).parent / "cases"
 DRAWS = 5000
 SYSTEMS = [

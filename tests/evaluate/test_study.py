@@ -43,6 +43,8 @@ from secondsite.model.procedure import Procedure
 from secondsite.model.system import System
 from secondsite.model.units import Seconds
 
+pytestmark = pytest.mark.slow
+
 A = TypeVar("A")
 B = TypeVar("B")
 S = TypeVar("S")

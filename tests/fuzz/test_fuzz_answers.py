@@ -35,6 +35,8 @@ from secondsite.nats.streams import StreamApi
 from secondsite.objects.address import parse_store
 from secondsite.objects.store import ObjectStorage
 
+pytestmark = pytest.mark.slow
+
 CONFIG = {"name": "EVENTS", "subjects": ["events.>"], "num_replicas": 3, "metadata": {"_nats.level": "1"}}
 STATE = {"messages": 3, "bytes": 90, "first_seq": 1, "first_ts": "2026-11-01T00:00:00Z", "last_seq": 3}
 INFO = {

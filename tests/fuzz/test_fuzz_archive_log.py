@@ -44,6 +44,8 @@ from secondsite.backup.signed_document import write_document
 from secondsite.objects.address import parse_store
 from secondsite.objects.store import ObjectStorage
 
+pytestmark = pytest.mark.slow
+
 BEGAN_NS = 1_793_000_000_000_000_000
 NONE = Keys()
 CREATED = "2026-10-25T16:53:20Z"

@@ -21,6 +21,8 @@ from secondsite.nats.monitor import Monitored, read_monitor
 from secondsite.operate.http_path import HttpPath
 from secondsite.operate.world import PathWrite
 
+pytestmark = pytest.mark.slow
+
 STORED = {"stream": "EVENTS", "sequence": 7, "status": "ok"}
 PAGE = {"server_id": "N", "version": "2.15.1", "jetstream": {"config": {"sync_interval": 120}}, "routes": [{"rid": 1}]}
 MANIFESTS = Path(__file__).parents[2] / "examples" / "kgents" / "manifests"

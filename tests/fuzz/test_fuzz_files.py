@@ -18,6 +18,8 @@ from secondsite.nats.connection import _signer
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace, nats_place
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kgents"
 CONF = """\
 server_name: n0

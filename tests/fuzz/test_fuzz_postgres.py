@@ -16,6 +16,8 @@ from mutations import HOSTILE, changed_bytes, changed_text, seeds, survives
 
 from secondsite.stores.postgres_place import postgres_place
 
+pytestmark = pytest.mark.slow
+
 
 def said(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("!I", len(body) + 4) + body

@@ -39,6 +39,8 @@ from secondsite.strategies.design import Kit
 from secondsite.strategies.registry import STRATEGIES
 from secondsite.strategies.write_gate import leased
 
+pytestmark = pytest.mark.slow
+
 CONDITIONS = ("dead", "alive", "frozen", "cut", "refusing")
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 # thousands of journals, each line synchronised
 SILENT = ("dead", "frozen", "cut")

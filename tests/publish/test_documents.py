@@ -364,6 +364,7 @@ def test_new_money_people_s_time_and_once_are_columns_of_their_own(inputs: Input
     assert "people's hours included" not in "".join(pages.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "bite",
     [
@@ -398,6 +399,7 @@ def markdown_shape(text: str) -> dict[str, set[str]]:
     return {"html": html, "links": links}
 
 
+@pytest.mark.slow
 def test_hostile_names_leave_the_tables_whole(
     evaluation: Evaluation, rename: Rename, inputs: Inputs, pages: dict[str, str]
 ) -> None:

@@ -37,6 +37,8 @@ from secondsite.publish.content.comparison import (
 )
 from secondsite.publish.page.evaluation import render_html
 
+pytestmark = pytest.mark.slow
+
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 Found = list[tuple[str, dict[str, str]]]
 

@@ -33,6 +33,8 @@ from secondsite.strategies.stores import store_replicas
 from secondsite.strategies.stream_config import stream_config
 from secondsite.strategies.write_gate import OPEN
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["certificates"]
 
 RUNNABLE = [strategy.id for strategy in STRATEGIES if strategy.link is not Link.MANAGED]

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from fuzz_limits import FuzzChild
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TESTS = {
     "waits": "__import__('time').sleep(600)",
