@@ -217,6 +217,27 @@ def test_the_standby_is_not_deleted_while_it_has_more_than_home(kit: Kit, parted
     assert away.messages
 
 
+class Passing(Odd):
+    """Time passes with every sleep."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept_s += seconds
+
+
+@pytest.mark.parametrize(("after_s", "joined"), [(3.0, "by its link"), (60.0, "tester")])
+def test_a_link_comes_a_moment_after_its_region(kit: Kit, after_s: float, joined: str) -> None:
+    """A person is asked only where it does not come by itself."""
+    case = Parted(kit, world=Passing)
+    case.world.sites = None
+
+    async def reaches(_region: FakeRegion, _found: Any, _domain: str, **_more: Any) -> bool:
+        return bool(case.world.slept_s > after_s or case.world.carried_out)
+
+    assert isinstance(case.world, Odd)
+    case.world.ways = {"reaches": reaches}
+    assert case.again(allowed=frozenset({"not-salvaged"}))["joined"] == joined
+
+
 def test_a_consumer_needs_its_stream(kit: Kit) -> None:
     case = Parted(kit)
     step = evolve(step_of(case.over, Verb.PROMOTE_STREAMS), verb=Verb.RESTORE_CONSUMERS, targets=("EVENTS/x",))

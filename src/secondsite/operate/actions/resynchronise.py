@@ -16,7 +16,18 @@ from attrs import frozen
 from secondsite.model.nats import Retention
 from secondsite.model.procedure import Step, Verb
 from secondsite.nats.streams import StreamState
-from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, through, until
+from secondsite.operate.action import (
+    POLL_S,
+    Context,
+    Facts,
+    Guard,
+    ManualContext,
+    Prospect,
+    Scope,
+    failed,
+    through,
+    until,
+)
 from secondsite.operate.actions.copies import local_mirrors, remaking
 from secondsite.operate.actions.people import ByHand
 from secondsite.operate.actions.remake import COPY, asked, remake, unsaved
@@ -27,7 +38,12 @@ from secondsite.operate.shell import changed, last_sequence, until_it_has
 from secondsite.operate.world import Sites, StreamsDoor
 from secondsite.operate.writer_lease import may_hold_lease
 
+_LINKS_WITHIN_S = 15.0
+"""A leaf node tries its link once a second; one that starts on a busy machine takes a while to begin."""
 _SALVAGE_FIRST = "salvage first, or give up its data with --allow not-salvaged"
+
+Pairs = Sequence[tuple[StreamFamily, StreamPlacement, StreamPlacement]]
+"""A family, its placement that is to follow, and that which serves."""
 
 
 @frozen
@@ -81,10 +97,15 @@ class Resynchronise:
             return "secondsite"
 
         async def by_hand() -> str:
-            """Whoever repaired the region may have joined it: its link says so."""
-            if await _all_linked(context, _pairs(context, region)):
-                return "by its link"
-            return str((await ByHand().run(context, step))["by"])
+            """Whoever repaired the region may have joined it: its link says so, some seconds after its servers."""
+            clock, pairs = context.world.clock, _pairs(context, region)
+            ends = clock.monotonic() + (_LINKS_WITHIN_S if _shown_by_links(pairs) else 0.0)
+            while not await _all_linked(context, pairs):
+                if clock.monotonic() >= ends:
+                    return str((await ByHand().run(context, step))["by"])
+                context.progressed()
+                await clock.sleep(POLL_S)
+            return "by its link"
 
         return await through(context.world.sites, joined, by_hand)
 
@@ -208,15 +229,19 @@ def _refuse_last_copy(
         raise failed(what, "start a new failback, which salvages it again")
 
 
-async def _all_linked(context: Context, pairs: Sequence[tuple[StreamFamily, StreamPlacement, StreamPlacement]]) -> bool:
+def _shown_by_links(pairs: Pairs) -> bool:
     """Only a domain of its own shows it: where both sides are one, each stream answers on its own side as well."""
+    return bool(pairs) and all(of.cluster.domain not in ("", placement.cluster.domain) for _, placement, of in pairs)
+
+
+async def _all_linked(context: Context, pairs: Pairs) -> bool:
+    if not _shown_by_links(pairs):
+        return False
     for _, placement, of in pairs:
-        if not of.cluster.domain or of.cluster.domain == placement.cluster.domain:
-            return False
         async with context.world.streams(placement.region) as door:
             if not await door.reaches(of.cluster.domain):
                 return False
-    return bool(pairs)
+    return True
 
 
 async def _linked(door: StreamsDoor, placement: StreamPlacement, of: StreamPlacement) -> bool:
