@@ -69,8 +69,8 @@ class PlainListener:
         with peer:
             peer.settimeout(5)
             try:
-                peer.sendall(f"INFO {json.dumps(INFO)}\r\n".encode())
                 self.greeted += 1
+                peer.sendall(f"INFO {json.dumps(INFO)}\r\n".encode())
                 while part := peer.recv(4096):
                     self.heard += part
             except OSError:
