@@ -34,6 +34,7 @@ def counts(system: System) -> dict[str, int]:
         "consumers": sum(len(stream.consumers) for stream in streams),
         "stores": len(system.stores),
         "gateways": len(system.gateways),
+        "external_services": len(system.external_services),
         "backups": len(system.backups),
         "alerts": len(system.alerts),
         "secrets": len(system.secrets),
@@ -75,7 +76,9 @@ def as_text(update: Update, discovery: Discovery, *, verbose: bool) -> str:
     """As wide as the terminal; what to check and to do next only where something is new."""
     system = update.system
     parts = ", ".join(
-        counted(number, noun.replace("nats_", "NATS ")) for noun, number in counts(system).items() if number
+        counted(number, noun.replace("nats_", "NATS ").replace("_", " "))
+        for noun, number in counts(system).items()
+        if number
     )
     lines = [*_streamless(system), *_wrapped("found", parts or "nothing")]
     if discovery.unknown:

@@ -20,7 +20,8 @@ from secondsite.publish.content.sources import Sources
 from secondsite.publish.runbook.by_hand import BASIS, SHOWS_ITSELF, by_hand_s, checks
 from secondsite.publish.runbook.dns_commands import DnsSteps, dns_steps
 from secondsite.publish.runbook.executor_commands import executor_commands, second_region
-from secondsite.publish.runbook.incidents import attack, dependencies, gradually, gray, levels
+from secondsite.publish.runbook.incidents import attack, gradually, gray, levels
+from secondsite.publish.runbook.outside import reach_checks, services_of_others, shared_parts
 from secondsite.publish.runbook.remedies import remedy
 from secondsite.publish.text.markdown import Md, bullets, code, fence, joined, strong, table, text
 from secondsite.publish.text.nonbreaking import duration
@@ -90,7 +91,9 @@ def section(inputs: Inputs, sources: Sources) -> str:
         levels=levels(inputs, sources),
         gray=gray(inputs, sources),
         attack=attack(sources),
-        dependencies=dependencies(inputs),
+        shared_parts=shared_parts(inputs),
+        services_of_others=services_of_others(inputs, sources),
+        reach_checks=reach_checks(inputs),
         gradually=gradually(inputs, sources),
     )
 
