@@ -284,6 +284,8 @@ def _limit(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step) -
         return sources.value(step.duration, duration(wait.limit_s))
     if wait.escalate_s is None:
         return Md("none")
+    if wait.escalate_s <= 0:
+        return Md("escalate at once")
     return Md(f"escalate after {sources.value(step.duration, duration(wait.escalate_s))}")
 
 
@@ -297,6 +299,9 @@ def _waiting(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step)
     if wait.escalate_s is None:
         no_limit = "; there is no limit, as the failover has not started" if step.verb is Verb.DETECT else ""
         return Md(f"Expect {takes}{no_limit}")
+    if wait.escalate_s <= 0:
+        late = f": {code(wait.missed.name)} is expected to be late already" if wait.missed else ""
+        return Md(f"Expect {takes}; escalate at once {_escalation(sources)}{late}")
     whom = "A person" if step.by_person else "You cannot speed this up"
     late = f", or {code(wait.missed.name)} cannot hold" if wait.missed else ""
     when = sources.value(step.duration, duration(wait.escalate_s))
