@@ -93,8 +93,13 @@ def _allowing(*statements: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _listing(name: str, prefix: str) -> dict[str, Any]:
-    said = {"Sid": "ListBackups", "Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": [f"arn:aws:s3:::{name}"]}
-    return {**said, "Condition": {"StringLike": {"s3:prefix": [prefix, f"{prefix}/*"]}}} if prefix else said
+    listing = {
+        "Sid": "ListBackups",
+        "Effect": "Allow",
+        "Action": ["s3:ListBucket"],
+        "Resource": [f"arn:aws:s3:::{name}"],
+    }
+    return {**listing, "Condition": {"StringLike": {"s3:prefix": [prefix, f"{prefix}/*"]}}} if prefix else listing
 
 
 def _of_objects(sid: str, actions: list[str], name: str, prefix: str, below: str) -> dict[str, Any]:
