@@ -254,6 +254,8 @@ def waiting(procedure: Procedure, step: Step, contracts: Sequence[Contract]) -> 
         return made_of(duration(wait.limit_s), LIMITS, wait.limit_s, step.duration)
     if wait.escalate_s is None:
         return None
+    if wait.escalate_s <= 0:
+        return made_of("escalate at once", ESCALATION, wait.escalate_s, step.duration)
     return made_of(f"escalate after {duration(wait.escalate_s)}", ESCALATION, wait.escalate_s, step.duration)
 
 
