@@ -17,12 +17,12 @@ spec: {{template: {{spec: {{containers: [{{name: app, image: "example.org/{name}
 """
 
 
-def _read(folder: Path, files: dict[str, str], **options: tuple[str, ...]) -> Discovery:
+def _read(folder: Path, files: dict[str, str], *environments: str) -> Discovery:
     for name, text in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    return discover([folder], base=folder, **options)
+    return discover([folder], base=folder, environments=environments)
 
 
 def _said(folder: Path, *options: str, code: int = 0) -> str:
