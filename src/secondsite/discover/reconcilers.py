@@ -41,7 +41,7 @@ _NOUNS = {
 
 
 @frozen
-class FoundReconciler:
+class Reconciling:
     """``line`` is as `operate: reconcilers:` takes it."""
 
     kind: ReconcilerKind
@@ -49,7 +49,7 @@ class FoundReconciler:
     line: str
 
 
-def reconcilers_in(inventory: ResourceInventory, region: str) -> list[FoundReconciler]:
+def reconcilers_in(inventory: ResourceInventory, region: str) -> list[Reconciling]:
     """Those that deploy something of this system; of what another chart deploys nothing is known, nor moved."""
     files = {
         PurePosixPath(one.place.file).parent for one in inventory.resources if one.kind in _MOVED or is_release(one)
@@ -57,7 +57,7 @@ def reconcilers_in(inventory: ResourceInventory, region: str) -> list[FoundRecon
     workloads = [one for one in inventory.resources if one.kind in KINDS]
     names = {name for one in workloads for name in (one.name, one.labels.get(_INSTANCE, ""))}
     return [
-        FoundReconciler(_GROUPS[resource.kind, resource.group], resource.place, line)
+        Reconciling(_GROUPS[resource.kind, resource.group], resource.place, line)
         for kind in dict.fromkeys(kind for kind, _ in _GROUPS)
         for resource in inventory.of_kind(kind)
         if _is_concerned(resource, files, names)
@@ -65,10 +65,10 @@ def reconcilers_in(inventory: ResourceInventory, region: str) -> list[FoundRecon
     ]
 
 
-def reconciler_notes(found: Sequence[FoundReconciler]) -> Iterator[str]:
+def reconciler_notes(controllers: Sequence[Reconciling]) -> Iterator[str]:
     """Each by itself while they are few; of many of one kind, the first stands for all."""
     for kind, nouns in _NOUNS.items():
-        own = [one for one in found if one.kind is kind]
+        own = [one for one in controllers if one.kind is kind]
         if len(own) > MAX_LISTED:
             yield (
                 f"{own[0].place}: this and {counted(len(own) - 1, 'more ' + nouns)} revert what a failover changes; "
