@@ -1,5 +1,6 @@
-"""What is peculiar to a provider's API: what it keeps of a record, what it calls a refusal, how one logs in. Both are fakes
-(`fake_dns_apis.py`), as is whoever gives tokens."""
+"""What is peculiar to a provider's API: what it keeps of a record, what it calls a refusal, how one logs in.
+
+Both are fakes (`fake_dns_apis.py`), as is whoever gives tokens."""
 
 from __future__ import annotations
 

@@ -55,17 +55,17 @@ class GoogleLogin:
         return await _asked("GET", self.metadata, headers={"Metadata-Flavor": "Google"})
 
 
-async def _asked(method: str, url: str, **what: Any) -> Mapping[str, Any]:
+async def _asked(method: str, url: str, **request: Any) -> Mapping[str, Any]:
     try:
         async with httpx2.AsyncClient(timeout=_ANSWER_S, trust_env=False) as client:
-            answer = await client.request(method, url, **what)
+            answer = await client.request(method, url, **request)
             plain = answer.json()
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
-        said = f"{url} gives no token ({type(error).__name__})"
-        raise MachineError.at("Google Cloud DNS", said, "check that it can be reached from here") from None
+        what = f"{url} gives no token ({type(error).__name__})"
+        raise MachineError.at("Google Cloud DNS", what, "check that it can be reached from here") from None
     if answer.status_code in _REFUSALS:
-        said = f"{url} refuses us ({plain.get('error', '') if isinstance(plain, dict) else ''}, {answer.status_code})"
-        raise RecordRefusedError.at("Google Cloud DNS", said, "make a new key for the service account")
+        what = f"{url} refuses us ({plain.get('error', '') if isinstance(plain, dict) else ''}, {answer.status_code})"
+        raise RecordRefusedError.at("Google Cloud DNS", what, "make a new key for the service account")
     if answer.status_code != 200 or not isinstance(plain, dict) or not plain.get("access_token"):
         raise MachineError.at("Google Cloud DNS", f"{url} answers {answer.status_code}, without a token", "ask again")
     return plain

@@ -49,7 +49,7 @@ class ProviderApi:
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             what = f"does not answer ({type(error).__name__})"
             raise MachineError.at(
-                self.shown, what, "check that it can be reached; look whether a change was applied"
+                self.shown, what, "check that it can be reached; check whether a change was applied"
             ) from None
         return ApiAnswer(answer.status_code, plain if isinstance(plain, dict) else {})
 
@@ -63,20 +63,20 @@ class ProviderApi:
         raise self.failure(answer)
 
     def failure(self, answer: ApiAnswer) -> MachineError:
-        said = self.why(answer.body)[:200]
+        reason = self.why(answer.body)[:200]
         if answer.status in _REFUSALS:
-            return self.refused(said or str(answer.status))
+            return self.refused(reason or str(answer.status))
         if answer.status in _CONFLICTS:
-            return self.conflict(said or str(answer.status))
+            return self.conflict(reason or str(answer.status))
         if answer.status == _NO_SUCH:
-            return RecordRefusedError.at(self.shown, f"has no such zone: {said}", "correct `operate: dns: zone:`")
-        return MachineError.at(self.shown, f"answers {answer.status}: {said}".rstrip(": "), "ask again")
+            return RecordRefusedError.at(self.shown, f"has no such zone: {reason}", "correct `operate: dns: zone:`")
+        return MachineError.at(self.shown, f"answers {answer.status}: {reason}".rstrip(": "), "ask again")
 
-    def refused(self, said: str) -> RecordRefusedError:
-        return RecordRefusedError.at(self.shown, f"no permission to change {self.host}: {said}", self.remedy)
+    def refused(self, reason: str) -> RecordRefusedError:
+        return RecordRefusedError.at(self.shown, f"no permission to change {self.host}: {reason}", self.remedy)
 
-    def conflict(self, said: str) -> RecordConflictError:
-        what = f"{self.host} changed in the meantime ({said})"
+    def conflict(self, reason: str) -> RecordConflictError:
+        what = f"{self.host} changed in the meantime ({reason})"
         return RecordConflictError.at(self.shown, what, "somebody else changed it; read it again")
 
     def same(self, now: HostRecord | None, expected: HostRecord | None) -> None:

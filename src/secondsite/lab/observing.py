@@ -93,10 +93,10 @@ class Observing:
     def _at(self, region: str) -> Endpoint:
         return self.addresses.observer(region)
 
-    def _targets(self, of: str, seen_from: str) -> RegionTargets:
+    def _targets(self, of: str, viewpoint: str) -> RegionTargets:
         domains = {one.region: one.domain for one in self.deployment.clusters if one.domain}
         api = f"http://{self.addresses.gateway(of)}{self.deployment.traffic.check_path}" if self.host else ""
-        return RegionTargets(of, api, self.host, self.urls(of, seen_from), domains.get(of, ""))
+        return RegionTargets(of, api, self.host, self.urls(of, viewpoint), domains.get(of, ""))
 
 
 def observing(
