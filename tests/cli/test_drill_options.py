@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from secondsite.cli.__main__ import run
 from secondsite.cli.drill_options import AS_IT_IS, DrillWorld
 from secondsite.drill.play.lab_venue import judging_of
 from secondsite.lab.binaries import binary
 from secondsite.lab.nats_binary import version_of
 from secondsite.lab.options import JudgingOptions
-from secondsite.model.errors import InputError, MachineError
+from secondsite.model.errors import EXIT_BAD_INPUT, InputError, MachineError
 from secondsite.model.system import System
 
 LEAF = "warm-standby/leafnode-mirror"
@@ -95,3 +96,18 @@ def test_a_duration_is_a_soaks(system: System, fault: str, duration: str, said: 
     with pytest.raises(InputError, match=said):
         DrillWorld(duration=duration).setup(system, load_catalogue(), fault, LEAF)
     assert DrillWorld(duration="2m").setup(system, load_catalogue(), "soak", LEAF).profile.soak_s == 120
+
+
+def test_a_drill_is_named_and_a_fault_is_no_drill(capsys: pytest.CaptureFixture[str]) -> None:
+    """The option of old still runs the drill of that name, and stands in no help."""
+    assert run(["drill", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "DRILL" in told
+    assert "--fault " not in told
+    example = str(Path(__file__).parents[2] / "examples/kgents/secondsite.yaml")
+    said = []
+    for named in (["no-such-drill"], ["--fault", "no-such-drill"]):
+        assert run(["drill", *named, "--file", example]) == EXIT_BAD_INPUT
+        said.append(capsys.readouterr().err)
+    assert said[0] == said[1]
+    assert "no-such-drill" in said[0]

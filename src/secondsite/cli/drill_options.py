@@ -22,7 +22,7 @@ SHORTEST_SOAK_S = 30.0
 
 @frozen
 class DrillWorld:
-    """``ignoring_ttl`` None: as the drill has it."""
+    """``ignoring_ttl`` None: as the drill has it. ``fault``: the drill's name, where it is given as it once was."""
 
     profile: Annotated[
         str, option("quick: health checks every 1 s and a TTL of 2 s; production: the strategy's own values.")
@@ -56,6 +56,7 @@ class DrillWorld:
         ),
     ] = "checks"
     duration: Annotated[str, option("Length of a soak, such as 2m, 1h or 24h.")] = ""
+    fault: Annotated[str, option("The old way to name DRILL.", show=False)] = ""
 
     def versions(self, strategy: str) -> tuple[str, ...]:
         """The strategy on each version asked for, as ``pattern/link@VERSION``; one that names its own keeps it."""

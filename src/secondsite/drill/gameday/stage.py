@@ -40,6 +40,9 @@ class GameDayHands:
         self.skipped.append(step.id)
         return NOT_REHEARSED
 
+    def has_command(self, step: Step) -> bool:
+        return Commands(self.commands).has_command(step)
+
 
 @define(kw_only=True)
 class GameDayStage(OperatedScene):
