@@ -31,9 +31,9 @@ async def play(stage: Stage, *, mended: bool = True) -> None:
         look, served = await standby.look(), await primary.look()
         followers = [one for one in served.followers if one.state == "streaming"]
         slots = [one.name for one in served.slots]
-        told = f"{len(followers)} followers, slots {slots or 'none'}, {served.position - look.position:,} bytes apart"
+        facts = f"{len(followers)} followers, slots {slots or 'none'}, {served.position - look.position:,} bytes apart"
         lacking = not followers and SLOT not in slots and served.position > look.position
-        stage.observe(f"who looks at {store} sees that its standby receives nothing: {told}", lacking)
+        stage.observe(f"who looks at {store} sees that its standby receives nothing: {facts}", lacking)
         if mended:
             await primary.keep_for(SLOT)
             again_s = await _follows(stage, store)
