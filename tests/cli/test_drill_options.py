@@ -8,8 +8,10 @@ import pytest
 
 from secondsite.cli.__main__ import run
 from secondsite.cli.drill_options import AS_IT_IS, DrillWorld
+from secondsite.drill.play.lab_venue import judging_of
 from secondsite.lab.binaries import binary
 from secondsite.lab.nats_binary import version_of
+from secondsite.lab.options import JudgingOptions
 from secondsite.model.errors import EXIT_BAD_INPUT, InputError, MachineError
 from secondsite.model.system import System
 
@@ -49,6 +51,39 @@ def test_the_setup_is_what_was_asked_for(system: System) -> None:
     made = world.setup(system, load_catalogue(), "region-loss", f"{LEAF}@2.12.8")
     assert (made.seed, made.rate_per_s, made.ignoring_ttl, made.profile.name) == (7, 60.0, 0.25, "quick")
     assert {cluster.version for cluster in made.deployment.clusters} == {"2.12.8"}
+
+
+def test_who_decides_is_told_by_name_or_address(system: System) -> None:
+    from secondsite.catalogue.bundle import load_catalogue
+
+    for trigger in ("checks", "watch", "http://127.0.0.1:8088"):
+        made = DrillWorld(trigger=trigger).setup(system, load_catalogue(), "region-loss", LEAF)
+        assert made.trigger == trigger
+    with pytest.raises(InputError, match="unknown trigger people"):
+        DrillWorld(trigger="people").setup(system, load_catalogue(), "region-loss", LEAF)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "trigger", "why"),
+    [
+        ("backup-restore/backup", "watch", "nothing runs in us-west-2"),
+        ("single-region/none/manual", "watch", "there is no second region"),
+        (LEAF, "http://127.0.0.1:8088", "a lab has a watch of its own"),
+    ],
+)
+def test_where_no_quorum_could_agree_no_watch_decides(system: System, strategy: str, trigger: str, why: str) -> None:
+    from secondsite.catalogue.bundle import load_catalogue
+
+    made = DrillWorld(trigger=trigger).setup(system, load_catalogue(), "region-loss", strategy)
+    with pytest.raises(InputError, match=why):
+        judging_of(made)
+
+
+def test_rounds_and_window_are_those_of_the_drill(system: System) -> None:
+    from secondsite.catalogue.bundle import load_catalogue
+
+    made = DrillWorld(trigger="watch").setup(system, load_catalogue(), "region-loss", LEAF)
+    assert judging_of(made) == JudgingOptions(every_s=1.0, checks=3, window_s=1.0)
 
 
 @pytest.mark.parametrize(
