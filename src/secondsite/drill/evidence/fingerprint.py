@@ -133,6 +133,9 @@ _ADDED = frozenset(
             "trust",
             "replication",
             "running",
+            "replicated",
+            "product",
+            "copy_elsewhere",
         ),
     }
 )
