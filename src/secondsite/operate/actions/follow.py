@@ -17,10 +17,11 @@ from secondsite.operate.actions.manual import login
 from secondsite.operate.actions.stores import other_region, state_of, stranger
 from secondsite.operate.shell import word
 from secondsite.operate.world import Stores
+from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.server import StoreState
-from secondsite.strategies.stores import REDIS
+from secondsite.strategies.store_servers import BY_HAND
+from secondsite.strategies.stores import REDIS, SYNCHRONOUS, stores_copied
 
-_SLOT = "secondsite"
 SAVED = "rows-saved"
 _NAMED = 20
 """Keys that stand in the journal; the files have them all."""
@@ -77,7 +78,7 @@ def follow_stores(context: ManualContext, step: Step) -> Iterable[str]:
             f"secondsite postgres salvage {old} {new} --folder {folder} || [ $? = 1 ]  # exit 1: rows were saved there"
         )
         yield f'# stop the server in {word(step.region)}: pg_ctl stop -D "$PGDATA"'
-        yield f'secondsite postgres follow {new} --data "$PGDATA" --tools "$(pg_config --bindir)" --slot {_SLOT}'
+        yield f'secondsite postgres follow {new} --data "$PGDATA" --tools "$(pg_config --bindir)" --slot {BY_HAND}'
         yield f"# start the server in {word(step.region)} again"
         yield f"secondsite postgres caught-up {old} {new}"
 
@@ -100,7 +101,10 @@ async def _followed(context: Context, step: Step, door: Stores, store: str) -> M
     else:
         saved = _saved_before(context, store)
     after = await _caught_up(step, door, store, serving_in)
-    return {**after.facts, "saved": saved}
+    waits = store in {each.store.name for each in stores_copied(context.deployment, SYNCHRONOUS)}
+    if waits and isinstance(serving, PostgresServer):
+        await serving.commits_wait()
+    return {**after.facts, "saved": saved, **({"synchronous": True} if waits else {})}
 
 
 async def _saved(context: Context, step: Step, door: Stores, store: str) -> Mapping[str, Any]:
