@@ -12,7 +12,7 @@ from secondsite.model.estimate import Estimate, Fixed, Provenance, fixed
 from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LEAVES_REGION, Fault
 from secondsite.model.region import Region
 from secondsite.model.service import Role
-from secondsite.model.store import Loss, Replication, Store
+from secondsite.model.store import CopiesToday, Loss, Replication, Store
 from secondsite.model.system import System
 from secondsite.strategies.design import Kit
 from secondsite.strategies.log_archive import log_archives
@@ -87,7 +87,8 @@ def way_of(store: Store) -> Replication:
         return Replication.MANAGED
     if asked in (Replication.SYNCHRONOUS, Replication.ARCHIVE) and store.engine != "postgres":
         return Replication.NONE
-    if asked is Replication.REPLICA and store.engine not in REPLICATED:
+    unlike = store.engine not in REPLICATED or store.replicated is CopiesToday.MANAGED
+    if asked is Replication.REPLICA and unlike:  # nobody else gets at a provider's files
         return Replication.NONE
     return asked
 
