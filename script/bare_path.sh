@@ -1,7 +1,7 @@
 #!/bin/sh
 # A PATH as on a machine without the optional servers: links in the folder $1 to every command but those.
 set -eu
-optional="etcd kube-apiserver knotd chromium chromium-browser google-chrome chromedriver promtool prometheus npm npx node nodejs kubectl azurite-blob jq"
+optional="etcd kube-apiserver knotd named pdns_server chromium chromium-browser google-chrome chromedriver promtool prometheus npm npx node nodejs kubectl azurite-blob jq"
 IFS=:
 for folder in $PATH; do
   [ -d "$folder" ] || continue

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from secondsite.cli.__main__ import run
 from secondsite.cli.drill_options import AS_IT_IS, DrillWorld
+from secondsite.drill.play.lab_venue import judging_of
 from secondsite.lab.binaries import binary
 from secondsite.lab.nats_binary import version_of
-from secondsite.model.errors import InputError, MachineError
+from secondsite.lab.options import JudgingOptions
+from secondsite.model.errors import EXIT_BAD_INPUT, InputError, MachineError
 from secondsite.model.system import System
 
 LEAF = "warm-standby/leafnode-mirror"
@@ -50,6 +53,39 @@ def test_the_setup_is_what_was_asked_for(system: System) -> None:
     assert {cluster.version for cluster in made.deployment.clusters} == {"2.12.8"}
 
 
+def test_who_decides_is_told_by_name_or_address(system: System) -> None:
+    from secondsite.catalogue.bundle import load_catalogue
+
+    for trigger in ("checks", "watch", "http://127.0.0.1:8088"):
+        made = DrillWorld(trigger=trigger).setup(system, load_catalogue(), "region-loss", LEAF)
+        assert made.trigger == trigger
+    with pytest.raises(InputError, match="unknown trigger people"):
+        DrillWorld(trigger="people").setup(system, load_catalogue(), "region-loss", LEAF)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "trigger", "why"),
+    [
+        ("backup-restore/backup", "watch", "nothing runs in us-west-2"),
+        ("single-region/none/manual", "watch", "there is no second region"),
+        (LEAF, "http://127.0.0.1:8088", "a lab has a watch of its own"),
+    ],
+)
+def test_where_no_quorum_could_agree_no_watch_decides(system: System, strategy: str, trigger: str, why: str) -> None:
+    from secondsite.catalogue.bundle import load_catalogue
+
+    made = DrillWorld(trigger=trigger).setup(system, load_catalogue(), "region-loss", strategy)
+    with pytest.raises(InputError, match=why):
+        judging_of(made)
+
+
+def test_rounds_and_window_are_those_of_the_drill(system: System) -> None:
+    from secondsite.catalogue.bundle import load_catalogue
+
+    made = DrillWorld(trigger="watch").setup(system, load_catalogue(), "region-loss", LEAF)
+    assert judging_of(made) == JudgingOptions(every_s=1.0, checks=3, window_s=1.0)
+
+
 @pytest.mark.parametrize(
     ("fault", "duration", "said"),
     [("region-loss", "2m", "give it with soak only"), ("soak", "two", "such as 2m"), ("soak", "5s", "too short")],
@@ -60,3 +96,18 @@ def test_a_duration_is_a_soaks(system: System, fault: str, duration: str, said: 
     with pytest.raises(InputError, match=said):
         DrillWorld(duration=duration).setup(system, load_catalogue(), fault, LEAF)
     assert DrillWorld(duration="2m").setup(system, load_catalogue(), "soak", LEAF).profile.soak_s == 120
+
+
+def test_a_drill_is_named_and_a_fault_is_no_drill(capsys: pytest.CaptureFixture[str]) -> None:
+    """The option of old still runs the drill of that name, and stands in no help."""
+    assert run(["drill", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "DRILL" in told
+    assert "--fault " not in told
+    example = str(Path(__file__).parents[2] / "examples/kgents/secondsite.yaml")
+    said = []
+    for named in (["no-such-drill"], ["--fault", "no-such-drill"]):
+        assert run(["drill", *named, "--file", example]) == EXIT_BAD_INPUT
+        said.append(capsys.readouterr().err)
+    assert said[0] == said[1]
+    assert "no-such-drill" in said[0]

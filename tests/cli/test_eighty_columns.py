@@ -10,13 +10,14 @@ import pytest
 from rich.cells import cell_len
 
 from secondsite.cli.__main__ import run
-
-pytestmark = pytest.mark.slow
+from secondsite.operate.check import Answer, PlaceFinding, Preparation, StepLeft
+from secondsite.publish.terminal.preparation import preparation_text
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kgents"
 FILE = ["--file", str(EXAMPLE / "secondsite.yaml")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -50,6 +51,25 @@ def test_no_line_is_longer(
     assert [word for line in lines for word in line.split() if word.endswith("…") and word != "…"] == []
 
 
+def test_what_operate_check_says_fits_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = PlaceFinding(
+        "kube us-west-2",
+        Answer.NO,
+        f"the API server refuses {'patch deployments, ' * 6}by name",
+        "apply `rights.yaml` there",
+    )
+    left = StepLeft("failover region", "traffic", "point the record at us-west-2", "no way to change DNS is configured")
+    preparation = Preparation("production", "warm-standby/leafnode-mirror", (refused,), (left,))
+    piped = preparation_text(preparation).splitlines()
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    lines = preparation_text(preparation).splitlines()
+    assert max(map(cell_len, lines)) <= 80 < max(map(cell_len, piped))
+    assert " ".join(" ".join(lines).split()) == " ".join(" ".join(piped).split()), "nothing is left out"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("manifests", ["manifests", "manifests/nats"])
 def test_what_init_says_fits_as_well(
     manifests: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

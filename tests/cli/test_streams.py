@@ -88,6 +88,19 @@ def test_on_a_terminal_only_our_own_colours_are_sent(hostile: Path) -> None:
     assert not any(sent in seen for sent in (b"\x1b[2J", b"\x1b]0;", "\x9b".encode(), "\u202e".encode()))
 
 
+def test_an_error_fits_the_terminal_and_stays_one_line_in_a_pipe(tmp_path: Path) -> None:
+    """What is typed stays whole."""
+    missing = tmp_path / "a-folder-of-some-length" / "secondsite.yaml"
+    _, seen = on_a_terminal("audit", "--file", str(missing), env={"COLUMNS": "80", "TERM": "xterm"})
+    first, *rest = seen.decode().split("\r\n")[:-1]
+    assert rest, "the error does not fit one line of 80 columns"
+    assert all(line.startswith("  ") and cell_len(line) <= 80 for line in rest)
+    assert any("`secondsite init PATH`" in line for line in (first, *rest))
+    piped = run("audit", "--file", str(missing)).stderr.decode()
+    assert " ".join(seen.decode().split()) == piped.strip()
+    assert piped.count("\n") == 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",

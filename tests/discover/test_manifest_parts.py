@@ -329,7 +329,7 @@ def test_names_that_collide_are_told_with_their_namespace(tmp_path: Path) -> Non
 def test_an_object_that_stands_twice_is_taken_once_and_noted(tmp_path: Path) -> None:
     found = discovered(tmp_path, {"a.yaml": deployment(), "b.yaml": deployment()})
     assert len(found.system.services) == 1
-    assert found.notes == ("b.yaml:3:18: Deployment app stands also at a.yaml:3:18, kept",)
+    assert found.notes == ("b.yaml:3:18: Deployment app is defined again; that of a.yaml:3:18 was kept",)
 
 
 def test_unknown_kinds_are_counted_and_named(tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ kind: HorizontalPodAutoscaler
 metadata: {name: api-scaler, namespace: shop}
 spec: {scaleTargetRef: {kind: Deployment, name: api}, minReplicas: 2, maxReplicas: 6}
 ---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api, namespace: shop}
+spec: {template: {spec: {containers: [{name: api, image: "example.org/api:1"}]}}}
+---
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 metadata: {name: no-controller}

@@ -1,5 +1,6 @@
-"""The doors to a record, one suite for each: Knot DNS by RFC 2136, and a server of Route 53's API that enforces the
-policy of docs/rights.md. What somebody else changed is never overrun, and nothing beside the record is touched."""
+"""The doors to a record, one suite for each: Knot DNS and BIND by RFC 2136, PowerDNS by its API, a server of Route 53's
+API that enforces the policy of docs/rights.md, fakes of Cloudflare's and Google's. What somebody else changed is never
+overrun, and nothing beside the record is touched."""
 
 from __future__ import annotations
 
@@ -7,17 +8,24 @@ import asyncio
 import base64
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 import boto3
 import pytest
 from attrs import evolve, frozen
+from fake_dns_apis import EDITS, MANAGED, PROJECT, READS, ZONE_ID, FakeCloudflare, FakeGoogle, served
 from knot_server import SECRET, ZONE, knot, values
+from name_servers import API_KEY, bind, powerdns
 from nats_world import free_port, process
 from rights_page import policy
 
+from secondsite.dns.cloudflare import CloudflareRecord
+from secondsite.dns.google import GoogleRecord
+from secondsite.dns.google_login import GoogleLogin
+from secondsite.dns.powerdns import PowerDnsRecord
 from secondsite.dns.record import (
     HostRecord,
     RecordConflictError,
@@ -71,6 +79,50 @@ class AtKnot:
 
     def beside(self) -> list[str]:
         return values(self.port, "www")
+
+
+@frozen
+class AtPowerDns:
+    source: PowerDnsRecord
+    stranger: PowerDnsRecord
+    port: int
+
+    def written(self, values: list[str]) -> None:
+        state = asyncio.run(self.source.look())
+        asyncio.run(self.source.change(state, WantedRecord(tuple(values)), 60))
+
+    def beside(self) -> list[str]:
+        return values(self.port, "www")
+
+
+@frozen
+class AtCloudflare:
+    source: CloudflareRecord
+    stranger: CloudflareRecord
+    fake: FakeCloudflare
+
+    def written(self, values: list[str]) -> None:
+        for one in [each for each in self.fake.records.values() if each["name"] == HOST]:
+            del self.fake.records[one["id"]]
+        for value in values:
+            self.fake.put(HOST, "A", value)
+
+    def beside(self) -> list[str]:
+        """Every record of another name, not only one: a plan of the zone would delete them."""
+        return [one["content"] for one in self.fake.records.values() if one["name"] != HOST]
+
+
+@frozen
+class AtGoogle:
+    source: GoogleRecord
+    stranger: GoogleRecord
+    fake: FakeGoogle
+
+    def written(self, values: list[str]) -> None:
+        self.fake.put(f"{HOST}.", "A", *values)
+
+    def beside(self) -> list[str]:
+        return [value for (name, _), one in self.fake.sets.items() if name != f"{HOST}." for value in one["rrdatas"]]
 
 
 @frozen
@@ -130,17 +182,70 @@ def route53() -> Iterator[AtRoute53]:
             yield AtRoute53(sources[0], sources[1], boto3.client("route53", **endpoint, **login))
 
 
-@pytest.fixture(params=["knot", "route53"])
+@pytest.fixture(params=["knot", "bind", "powerdns", "route53", "cloudflare", "google"])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
+    """The last two are fakes (`fake_dns_apis.py`), the others servers."""
     if request.param == "route53":
         zone: AtRoute53 = request.getfixturevalue("route53")
         zone.begun()
         yield zone
         return
-    with knot(tmp_path, f'a-api TXT "{OWNER}"\n') as port:
-        key = tsig_key(f"hmac-sha256:secondsite:{SECRET}", "key")
-        source = DynamicRecord(HOST, ZONE, Endpoint("127.0.0.1", port), key)
-        yield AtKnot(source, evolve(source, key=OTHER), port)
+    with KEEPERS[request.param](tmp_path) as keeper:
+        yield keeper
+
+
+@contextmanager
+def at_knot(folder: Path) -> Iterator[Kept]:
+    with knot(folder, f'a-api TXT "{OWNER}"\n') as port:
+        yield by_updates(port)
+
+
+@contextmanager
+def at_bind(folder: Path) -> Iterator[Kept]:
+    with bind(folder, f'a-api TXT "{OWNER}"\n') as port:
+        yield by_updates(port)
+
+
+def by_updates(port: int) -> AtKnot:
+    key = tsig_key(f"hmac-sha256:secondsite:{SECRET}", "key")
+    source = DynamicRecord(HOST, ZONE, Endpoint("127.0.0.1", port), key)
+    return AtKnot(source, evolve(source, key=OTHER), port)
+
+
+@contextmanager
+def at_powerdns(folder: Path) -> Iterator[Kept]:
+    with powerdns(folder) as (port, url):
+        source = PowerDnsRecord(HOST, ZONE, url, API_KEY)
+        yield AtPowerDns(source, evolve(source, key="another"), port)
+
+
+@contextmanager
+def at_cloudflare(_folder: Path) -> Iterator[Kept]:
+    fake = FakeCloudflare()
+    fake.put(HOST, "A", "192.0.2.1")
+    fake.put(f"www.{ZONE}", "A", "192.0.2.2")
+    with served(fake):
+        source = CloudflareRecord(HOST, ZONE_ID, EDITS, fake.url)
+        yield AtCloudflare(source, evolve(source, token=READS), fake)
+
+
+@contextmanager
+def at_google(_folder: Path) -> Iterator[Kept]:
+    fake = FakeGoogle()
+    fake.put(f"{HOST}.", "A", "192.0.2.1")
+    fake.put(f"www.{ZONE}.", "A", "192.0.2.2")
+    with served(fake):
+        source = GoogleRecord(HOST, f"{PROJECT}/{MANAGED}", GoogleLogin(EDITS).token, fake.url)
+        yield AtGoogle(source, evolve(source, token=GoogleLogin(READS).token), fake)
+
+
+KEEPERS: Mapping[str, Callable[[Path], AbstractContextManager[Kept]]] = {
+    "knot": at_knot,
+    "bind": at_bind,
+    "powerdns": at_powerdns,
+    "cloudflare": at_cloudflare,
+    "google": at_google,
+}
 
 
 def look(source: RecordSource) -> HostRecord | None:

@@ -44,7 +44,8 @@ def _shown(result: RunResult) -> list[str]:
 
 
 def test_a_mirror_over_a_leaf_link_comes_back_in_seconds(tmp_path: Path) -> None:
-    result = drilled(tmp_path, "region-loss")
+    result = drilled(tmp_path, "region-loss", trigger="watch")
+    _decided_by_the_shipped_watch(result)
     assert _nats(result).verdict is Verdict.MET, _nats(result).why
     parts = result.recovery.parts()
     assert parts["total"] is not None
@@ -59,6 +60,23 @@ def test_a_mirror_over_a_leaf_link_comes_back_in_seconds(tmp_path: Path) -> None
         _database_failed_over(result)
     _proven_again(result)
     _readable(result)
+
+
+def _decided_by_the_shipped_watch(result: RunResult) -> None:
+    """Three observers and a watch ran as they ship; what was lost with the region said nothing any more."""
+    events = {event.name: event.data for event in read_evidence(result.evidence).events}
+    assert [events[each]["by"] for each in ("detected", "decided")] == ["watch", "watch"]
+    logs = {path.stem: path.read_text() for path in (result.evidence / "logs").glob("*.log")}
+    assert "us-east-1: decided: lost" in logs["watch-judge"]
+    assert all("us-east-1: nats no" in logs[f"observer-{where}"] for where in ("us-west-2", "outside"))
+    assert "us-east-1: nats no" not in logs["observer-us-east-1"]
+    manifest, parts = read_evidence(result.evidence).manifest, result.recovery.parts()
+    assert manifest.trigger == "watch"
+    checks_s = manifest.timing.check_interval_s * (manifest.timing.check_threshold - 1)
+    assert parts["detect"] is not None
+    assert parts["decide"] is not None
+    assert parts["detect"] >= checks_s
+    assert parts["decide"] >= manifest.timing.decide_s
 
 
 def _database_failed_over(result: RunResult) -> None:

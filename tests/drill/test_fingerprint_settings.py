@@ -8,6 +8,7 @@ from attrs import evolve
 
 from secondsite.drill.evidence.fingerprint import fingerprint
 from secondsite.model.deployment import Deployment
+from secondsite.model.external_service import ExternalService
 from secondsite.model.settings import Settings
 from secondsite.model.store import RunningStore
 from secondsite.model.system import System
@@ -34,3 +35,10 @@ def test_what_a_database_said_of_itself_is_no_part_of_what_was_drilled(laid_out:
     assert fingerprint(asked, deployment, ()).system == fingerprint(deployment.system, deployment, ()).system
     other = evolve(deployment.system, stores=tuple(evolve(one, replicas=7) for one in stores))
     assert fingerprint(other, deployment, ()).system != fingerprint(deployment.system, deployment, ()).system
+
+
+def test_services_of_others_are_no_part_of_what_was_drilled(laid_out: Callable[[str], Deployment]) -> None:
+    deployment = laid_out("warm-standby/leafnode-mirror")
+    system = deployment.system
+    known = evolve(system, external_services=(ExternalService("api.stripe.com", "payments"),))
+    assert fingerprint(known, deployment, ()).system == fingerprint(system, deployment, ()).system

@@ -250,6 +250,9 @@ class _Reviver:
             await asyncio.sleep(0.8)
         return "tester"
 
+    def has_command(self, _step: Step) -> bool:
+        return False
+
 
 def test_a_failed_step_holds_up_only_what_waits_for_it(kit: Kit, tmp_path: Path) -> None:
     """And says where, why and what to do; resumed, it ends."""

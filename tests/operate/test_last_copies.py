@@ -366,6 +366,9 @@ def test_what_nobody_declared_or_did_waits(kit: Kit) -> None:
         async def carry_out(self, _step: object) -> None:
             return None
 
+        def has_command(self, _step: object) -> bool:
+            return False
+
     case.world.manual_steps = Nobody()
     with pytest.raises(WaitingError) as error:
         asyncio.run(ByHand().run(context, step))

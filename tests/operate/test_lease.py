@@ -103,6 +103,9 @@ class Waits:
         await self.go.wait()
         return f"somebody, {step.id}"
 
+    def has_command(self, _step: Step) -> bool:
+        return False
+
 
 def test_one_acts_and_the_other_says_who(machines: tuple[Machine, Machine]) -> None:
     """Then the other's turn comes; what is done is not begun again."""
@@ -179,6 +182,9 @@ class _Nobody:
     async def carry_out(self, step: Step) -> str | None:
         del step
         return None
+
+    def has_command(self, _step: Step) -> bool:
+        return False
 
 
 def test_without_the_stream_the_local_journal_works(machines: tuple[Machine, Machine]) -> None:

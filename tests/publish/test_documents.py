@@ -353,6 +353,8 @@ def test_a_persons_step_has_no_limit_of_hours(inputs: Inputs) -> None:
     assert "there is no limit, as the failover has not started" in runbook
     waited = runbook.partition("Wait for the provider's control plane\n")[2].partition("####")[0]
     assert "escalate after" in waited
+    for name, text in files(inputs).items():
+        assert not re.search(r"escalate after ~?0\s", text), f"{name}: nobody escalates after nothing"
     assert " d " not in waited
 
 

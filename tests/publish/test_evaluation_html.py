@@ -32,9 +32,8 @@ from secondsite.publish.content.comparison import (
     bill_lines,
     by_category,
     category,
-    firm_words,
-    firmness,
 )
+from secondsite.publish.content.confidence import firm_words, firmness
 from secondsite.publish.page.evaluation import render_html
 
 pytestmark = pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.estimate import Estimate, Provenance, Quantiles, fixed
 from secondsite.model.fault import Fault
@@ -37,6 +39,12 @@ def test_a_contract_leaves_less_time() -> None:
     assert patience(FAILOVER, DECIDE, (contract,)) == Patience(None, 500.0, contract), "60 s before, 40 s after"
     (lost,) = promised(90)
     assert patience(FAILOVER, DECIDE, (lost,)) == Patience(None, 0.0, lost)
+
+
+def test_a_failback_is_in_nobodys_hurry() -> None:
+    """The other region serves meanwhile: no contract runs out while a store is loaded."""
+    back = evolve(FAILOVER, name="failback to us-east-1")
+    assert patience(back, DECIDE, promised(90)) == Patience(None, 2655.0)
 
 
 def test_what_somebody_else_has_to_give_back_is_escalated_too() -> None:

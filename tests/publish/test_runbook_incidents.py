@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from datetime import date
 
 import pytest
@@ -10,6 +11,7 @@ from attrs import evolve
 from ruamel.yaml import YAML
 
 from secondsite.evaluate.evaluation import Evaluation
+from secondsite.model.external_service import ExternalService
 from secondsite.model.strategy import Switch
 from secondsite.operate.action import ManualContext
 from secondsite.operate.verbs import commands
@@ -58,6 +60,23 @@ def test_an_attack_is_no_reason_to_fail_over_and_a_gray_region_has_numbers(input
     gray = told.split("### When a live region counts as failed")[1].split('<a id="dr-attack">')[0]
     assert len(re.findall(r"\d+ % of requests|\d+ attempts|than \d+\ss", gray)) == 3
     assert "### What both regions depend on" in told
+
+
+def test_services_of_others_are_asked_from_where_they_will_be_called(inputs: Inputs) -> None:
+    stripe = ExternalService("api.stripe.com", "payments", ("api",), allow_list=True)
+    audit = ExternalService("audit.example.net", "", ("batch",), allow_list=False, webhooks=False)
+    system = evolve(inputs.system, external_services=(stripe, audit))
+    known = evolve(inputs, evaluation=evolve(inputs.evaluation, system=system))
+    told = section(known, Sources(system)).split("### What both regions depend on")[1].split("\n### ")[0]
+    rows = [" ".join(row.split()) for row in told.splitlines() if row.startswith("| `a")]
+    assert "| payments | `api` | yes: list the addresses of us-west-2 as well | not known | not known |" in rows[0]
+    assert "| not known | `batch` | no | no | not known |" in rows[1]
+    typed = told.split("```sh\n")[1].split("```")[0].splitlines()
+    inside = "kubectl --context us-west-2 --request-timeout=10s -n default exec deployment/api -- curl"
+    assert [line.startswith(inside) for line in typed] == [True, True], "the service, and the address it is called from"
+    assert shlex.split(typed[0])[-3:] == ["-w", "%{http_code} %{remote_ip}\\n", "https://api.stripe.com/"]
+    unknown = evolve(inputs, evaluation=evolve(inputs.evaluation, system=evolve(system, external_services=())))
+    assert "found no call to a host outside the cluster" in section(unknown, Sources(system))
 
 
 def test_only_weighted_records_bring_clients_back_in_shares(inputs: Inputs) -> None:

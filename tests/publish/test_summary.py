@@ -12,7 +12,7 @@ from reported import drilled
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.service import Role
-from secondsite.publish.content.comparison import confidence
+from secondsite.publish.content.confidence import confidence
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.sources import Sources
 from secondsite.publish.documents import summary

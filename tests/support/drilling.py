@@ -10,7 +10,7 @@ from attrs import evolve
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.controls import CONTROLS, Checked, check_control
-from secondsite.drill.play.setup import Setup, make_setup
+from secondsite.drill.play.setup import CHECKS, Setup, make_setup
 from secondsite.drill.registry import find_drill
 from secondsite.drill.run import RunResult, run_drill
 from secondsite.model.strategy import Strategy
@@ -33,9 +33,15 @@ def hurried(setup: Setup) -> Setup:
 
 
 def drilled(
-    folder: Path, name: str, strategy: str = LEAFNODE, *, version: str = "", one_address: bool = False
+    folder: Path,
+    name: str,
+    strategy: str = LEAFNODE,
+    *,
+    version: str = "",
+    one_address: bool = False,
+    trigger: str = CHECKS,
 ) -> RunResult:
-    setup = evolve(hurried(setup_of(strategy, version=version)), one_address=one_address)
+    setup = evolve(hurried(setup_of(strategy, version=version)), one_address=one_address, trigger=trigger)
     return asyncio.run(run_drill(find_drill(name), setup, folder, lambda _what: None))
 
 

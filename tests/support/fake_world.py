@@ -485,3 +485,6 @@ class FakeDoors(UnrefreshedSecrets):
     async def carry_out(self, step: Step) -> str | None:
         self.world.carried_out.append(step.id)
         return "tester"
+
+    def has_command(self, _step: Step) -> bool:
+        return False

@@ -94,6 +94,12 @@ REFUSED = {
     "no failover": ("  watch: {decide: [node]}", "nothing is failed over for node"),
     "no majority": ("  watch: {observers: [{name: x}, {name: y}], quorum: 1}", "write 2"),
     "nowhere to update": ("  dns: {provider: rfc2136, zone: a.io}", "write `server`"),
+    "no webserver": (
+        "  dns: {provider: powerdns, zone: a.io, server: ns1, key: env:K}",
+        "the URL of PowerDNS's webserver",
+    ),
+    "no token": ("  dns: {provider: cloudflare, zone: z1}", "write `key: env:NAME` or `file:PATH`"),
+    "no project": ("  dns: {provider: google, zone: z1}", "write PROJECT/ZONE"),
     "another switch": (
         "  deployed: warm-standby/leafnode-mirror\n  dns: {provider: route53, zone: Z1, switch: failover-records}",
         "is not how warm-standby/leafnode-mirror moves clients; write record",

@@ -23,8 +23,9 @@ from secondsite.strategies.design import Kit
 
 pytestmark = [pytest.mark.slow, pytest.mark.drills]
 BUDGET_S = CHECKS * EVERY_S + WINDOW_S + TTL_S
-"""What the rules alone take from SIGKILL to the first acknowledged write. How much longer it was is printed: it hangs
-on the machine, and no test asserts a time."""
+"""What the rules alone take from SIGKILL to the first acknowledged write."""
+MOST = 1.2
+"""So much of it may it take in all: what is beyond the rules is plan, steps and the clients' own asking."""
 
 
 def test_a_region_is_lost_and_comes_back_by_one_approval(kit: Kit, tmp_path: Path) -> None:
@@ -107,7 +108,11 @@ def _told(entries: list[JournalEntry], fault: float, first_s: float) -> None:
     }
     print("; ".join(f"{name} {at - fault:.2f} s" for name, at in moments.items()), f"; first ack {first_s:.2f} s")
     print(f"checks + window + TTL = {BUDGET_S:g} s; {first_s / BUDGET_S:.2f} of it")
-    assert fault < moments["detected"] < moments["decided"] <= moments["planned"]
+    in_order = [fault, *moments.values(), fault + first_s]
+    assert in_order == sorted(in_order), moments  # each part has a beginning and an end, and none is counted twice
+    assert moments["detected"] - fault >= (CHECKS - 1) * EVERY_S
+    assert moments["decided"] - moments["detected"] == pytest.approx(WINDOW_S, abs=0.01)
+    assert first_s <= MOST * BUDGET_S, moments
 
 
 async def _home_again(watching: Watching) -> None:

@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 from in_loop import in_loop
-from watched_world import Watched, plan_of
+from observed import EAST, rules
+from watched_world import GONE, Hands, Watched, plan_of
 
 from secondsite.cli.__main__ import run
-from secondsite.model.errors import MachineError
+from secondsite.model.errors import InputError, MachineError
 from secondsite.model.fault import Fault
 from secondsite.operate.action import Guard
 from secondsite.operate.world import Decision
+from secondsite.watch.no_operations import judging_watch
 from secondsite.watch.readiness import Readiness, ReadyPlan
+from secondsite.watch.status import watch_status
 
 EXAMPLE = str(Path(__file__).parents[2] / "examples/kgents/secondsite.yaml")
 NATS = ["--nats", "us-east-1=nats://127.0.0.1:1", "--nats", "us-west-2=nats://127.0.0.1:2"]
@@ -55,7 +58,7 @@ async def test_a_plan_that_cannot_be_made_is_not_ready() -> None:
     ("options", "words"),
     [
         (TWO, "3 are needed"),
-        ([*TWO, "--observer", "east@us-east-9=http://127.0.0.1:3"], "no region of the deployment"),
+        ([*TWO, "--observer", "east@us-east-9=http://127.0.0.1:3"], "no region that is watched"),
         ([*THREE, "--quorum", "4"], "can never agree"),
         ([*THREE, "--quorum", "1"], "none decides alone"),
         ([*THREE, "--decide", "gray"], "is not decided without a person"),
@@ -68,6 +71,33 @@ def test_a_watch_that_could_not_decide_well_does_not_start(
     monkeypatch.setenv("SECONDSITE_WATCH_TOKEN", "a token of sixteen")
     assert run(["watch", "--file", EXAMPLE, *NATS, *options]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_watch_that_only_judges_is_as_particular(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SECONDSITE_WATCH_TOKEN", "a token of sixteen")
+    regions = ["--region", "us-east-1", "--region", "us-west-2"]
+    assert run(["watch", "judge", *regions, *TWO]) == 2
+    assert "3 are needed" in capsys.readouterr().err
+
+
+@in_loop
+async def test_a_watch_that_only_judges_says_what_it_found_and_asks_nobody() -> None:
+    said: list[str] = []
+    running = judging_watch("drill", EAST, rules(), {}, "a token of sixteen", said.append)
+    one = Watched(Hands([plan_of()]), running.watch)
+    running.watch.clock = lambda: one.now_s
+    await one.well()
+    await one.pass_s(30, GONE)
+    status = watch_status(running.watch, {}, {})
+    (east,) = [each for each in status["regions"] if each["region"] == EAST]
+    assert (east["now"], east["decided"]) == ("lost", "lost")
+    assert status["ask"] is None
+    assert "leads to no action" in status["why_not"]
+    assert any(line.startswith(f"{EAST}: decided: lost") for line in said)
+    with pytest.raises(InputError, match="starts nothing"):
+        await running.watch.operations.begin(Fault.REGION, Decision("", 0.0, ""), "")
 
 
 @pytest.mark.parametrize(("token", "words"), [("", "is not set"), ("short", "has 5 characters")])

@@ -148,7 +148,7 @@ def run(arguments: list[str]) -> int:
         if type(error).__module__.startswith("cyclopts"):
             return _usage(error)
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
-            print(_no_room(error), file=sys.stderr)
+            _complain(str(_no_room(error)))
             return EXIT_ENVIRONMENT
         return _internal(error)
 
@@ -170,8 +170,15 @@ def _usage(error: Exception) -> int:
 
 def _exit_code(error: SecondsiteError) -> int:
     for problem in error.problems:
-        print(problem, file=sys.stderr)
+        _complain(str(problem))
     return error.exit_code
+
+
+def _complain(text: str) -> None:
+    """As wide as the terminal; a quotation keeps its lines."""
+    from secondsite.publish.terminal.console import folded
+
+    print("\n".join(folded(line, stderr=True) for line in text.split("\n")), file=sys.stderr)
 
 
 def _written(code: int) -> int:
@@ -187,7 +194,7 @@ def _internal(error: Exception) -> int:
     """A defect of ours. Its exit code is none that a pipeline could take for a verdict."""
     print(redacted("".join(traceback.format_exception(error))), file=sys.stderr)
     what = f"internal error: {type(error).__name__}: a defect of secondsite, which says nothing about your system"
-    print(f"{what}; report it with the lines above (SECURITY.md says where, if it is a weakness)", file=sys.stderr)
+    _complain(f"{what}; report it with the lines above (SECURITY.md says where, if it is a weakness)")
     return EXIT_INTERNAL
 
 

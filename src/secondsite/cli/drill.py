@@ -43,7 +43,8 @@ app.command(
 
 @app.default
 def drill(
-    fault: Annotated[str, Parameter(help="The drill to run; `--list` shows all.")] = "region-loss",
+    name: Annotated[str, Parameter(name="drill", help="The drill to run; `--list` shows all.")] = "region-loss",
+    /,
     *,
     file: Annotated[Path, Parameter(help="The system file.")] = SYSTEM_FILE,
     strategy: Annotated[
@@ -85,25 +86,26 @@ def drill(
 
     system, catalogue = load_system(file), load_catalogue(file.parent / USER_FOLDER)
     root = evidence or file.parent / ".secondsite" / "evidence"
+    name = world.fault or name
 
     def setup(text: str) -> Setup:
-        return world.setup(system, catalogue, fault, text)
+        return world.setup(system, catalogue, name, text)
 
     if staging.on == "staging":
         if controls or all_ or len(strategy) > 1:
             raise InputError.at("--on staging", "is one drill of what is deployed", "leave the other options out")
         text = deployed(system, "")
-        made = staged(world.reaching(fault, setup(text), 1))
-        results = game_days(find_drill(fault), made, staging, file, runs, root, _report)
+        made = staged(world.reaching(name, setup(text), 1))
+        results = game_days(find_drill(name), made, staging, file, runs, root, _report)
         return _finish(results, root, sign, json_)
     if controls:
         return _controls(setup, root, json_)
-    pairs = MATRIX if all_ else [(find_drill(fault).id, text) for text in strategy]
-    pairs = [(name, each) for name, text in pairs for each in world.versions(text)]
-    planned = [(name, world.reaching(name, setup(text), runs)) for name, text in pairs]
+    pairs = MATRIX if all_ else [(find_drill(name).id, text) for text in strategy]
+    pairs = [(one, each) for one, text in pairs for each in world.versions(text)]
+    planned = [(one, world.reaching(one, setup(text), runs)) for one, text in pairs]
     if workers:
         return _finish(_run_there(workers, planned, runs, file, root), root, sign, json_)
-    planned = [_with_old_writes(name, each) for name, each in planned]
+    planned = [_with_old_writes(one, each) for one, each in planned]
     if sign is not None:
         read_signing_key(sign)  # before anything runs
     results = _run_beside(planned, runs, root, jobs) if runs > 1 else _run(planned, root, skip=all_)

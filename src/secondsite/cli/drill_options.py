@@ -22,7 +22,7 @@ SHORTEST_SOAK_S = 30.0
 
 @frozen
 class DrillWorld:
-    """``ignoring_ttl`` None: as the drill has it."""
+    """``ignoring_ttl`` None: as the drill has it. ``fault``: the drill's name, where it is given as it once was."""
 
     profile: Annotated[
         str, option("quick: health checks every 1 s and a TTL of 2 s; production: the strategy's own values.")
@@ -48,7 +48,15 @@ class DrillWorld:
             "with `--runs`, the longest RPO by default."
         ),
     ] = ""
+    trigger: Annotated[
+        str,
+        option(
+            "Who detects and decides. checks: the drill's own health checks; watch: the shipped observers and watch; "
+            "on staging also the URL of your own watch."
+        ),
+    ] = "checks"
     duration: Annotated[str, option("Length of a soak, such as 2m, 1h or 24h.")] = ""
+    fault: Annotated[str, option("The old way to name DRILL.", show=False)] = ""
 
     def versions(self, strategy: str) -> tuple[str, ...]:
         """The strategy on each version asked for, as ``pattern/link@VERSION``; one that names its own keeps it."""
@@ -81,7 +89,22 @@ class DrillWorld:
             rate_per_s=self.rate,
             soak_s=self._soak_s(fault),
         )
-        return evolve(made, nats_server=self.nats_server, one_address=self.one_address, ignoring_ttl=self.ignoring_ttl)
+        trigger = self.trigger if self.trigger.startswith(("http://", "https://")) else self._trigger()
+        return evolve(
+            made,
+            nats_server=self.nats_server,
+            one_address=self.one_address,
+            ignoring_ttl=self.ignoring_ttl,
+            trigger=trigger,
+        )
+
+    def _trigger(self) -> str:
+        from secondsite.drill.play.setup import CHECKS, WATCH
+
+        if self.trigger not in (CHECKS, WATCH):
+            what = f"unknown trigger {self.trigger}"
+            raise InputError.at("--trigger", what, f"give {CHECKS} or {WATCH}; on staging also the URL of a watch")
+        return self.trigger
 
     def reaching(self, fault: str, setup: Setup, runs: int) -> Setup:
         """As old as somebody said, or in a series as old as its contracts need it."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import shorten, wrap
 
 from secondsite.discover.manifests import Discovery
+from secondsite.discover.reading_notes import REPEATED
 from secondsite.discover.system_file.updating import Update
 from secondsite.model.errors import Problem
 from secondsite.model.mark import Knowledge
@@ -22,7 +23,8 @@ _FIRST = ("region", "load", "economics", "users", "traffic", "second", "third", 
 
 def notes_of_nothing(discovery: Discovery) -> list[str]:
     """Told where no workload was found: they often say why. What stands twice does not."""
-    return [note for note in discovery.notes if " stands also at " not in note][:NOTES_OF_NOTHING]
+    again = (REPEATED, "are defined again")
+    return [note for note in discovery.notes if not any(words in note for words in again)][:NOTES_OF_NOTHING]
 
 
 def counts(system: System) -> dict[str, int]:
@@ -34,6 +36,7 @@ def counts(system: System) -> dict[str, int]:
         "consumers": sum(len(stream.consumers) for stream in streams),
         "stores": len(system.stores),
         "gateways": len(system.gateways),
+        "external_services": len(system.external_services),
         "backups": len(system.backups),
         "alerts": len(system.alerts),
         "secrets": len(system.secrets),
@@ -61,6 +64,7 @@ def as_json(update: Update, discovery: Discovery, *, written: bool) -> str:
             "notes": [*update.notes, *discovery.notes],
             "skipped": [_problem(problem) for problem in discovery.skipped],
             "unread": [_problem(problem) for problem in discovery.unread],
+            "reconcilers": list(discovery.reconcilers),
             "diff": [] if update.first else update.diff(),
         },
         indent=2,
@@ -75,19 +79,30 @@ def as_text(update: Update, discovery: Discovery, *, verbose: bool) -> str:
     """As wide as the terminal; what to check and to do next only where something is new."""
     system = update.system
     parts = ", ".join(
-        counted(number, noun.replace("nats_", "NATS ")) for noun, number in counts(system).items() if number
+        counted(number, noun.replace("nats_", "NATS ").replace("_", " "))
+        for noun, number in counts(system).items()
+        if number
     )
     lines = [*_streamless(system), *_wrapped("found", parts or "nothing")]
-    if discovery.unknown:
-        kinds = ", ".join(f"{number} {kind}" for kind, number in sorted(discovery.unknown.items()))
-        lines += _wrapped("ignored, as these kinds are not supported", kinds)
+    lines += _ignored(discovery.unknown, verbose=verbose)
     lines += _left_out("skipped, as they are no manifests", discovery.skipped, verbose=verbose)
     lines += _left_out("unknown, as the value there cannot be read", discovery.unread, verbose=verbose)
     for note in (*update.notes, *discovery.notes):
         lines += _wrapped("note", note)
+    for line in discovery.reconcilers if verbose else ():
+        lines += _wrapped("  reconciler", line)
     if update.changed:
         lines += [*_assumptions(system), "", *_next(system, update), ""]
     return "\n".join(lines)
+
+
+def _ignored(unknown: Mapping[str, int], *, verbose: bool) -> list[str]:
+    """Those of which there are most; all of them where a person asked."""
+    kinds = [f"{number} {kind}" for kind, number in sorted(unknown.items(), key=lambda item: (-item[1], item[0]))]
+    more = 0 if verbose else max(len(kinds) - SHOWN, 0)
+    rest = f", and {counted(more, 'more kinds')}; --verbose lists them" if more else ""
+    head = "ignored, as these kinds are not supported"
+    return _wrapped(head, ", ".join(kinds[: len(kinds) - more]) + rest) if kinds else []
 
 
 def _streamless(system: System) -> Iterator[str]:

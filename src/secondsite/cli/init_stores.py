@@ -10,6 +10,7 @@ from attrs import evolve, frozen
 from secondsite.cli.stores import option
 from secondsite.discover.live_store import LiveStore, merge_store
 from secondsite.discover.manifests import Discovery
+from secondsite.extras import install
 from secondsite.model.errors import MachineError
 
 _NAMED = re.compile(r"(?P<store>[A-Za-z0-9][A-Za-z0-9._-]*)=(?P<login>(?:env|file|service):.*|[a-z]+://.*)")
@@ -82,4 +83,4 @@ def _refuse_missing(stores: RunningStores) -> None:
     for given, package, extra in ((stores.postgres, "psycopg", "postgres"), (stores.redis, "valkey", "redis")):
         if given and find_spec(package) is None:
             what = f"{package} is not installed"
-            raise MachineError.at(f"--{extra}", what, f"run: pip install 'secondsite[{extra}]'")
+            raise MachineError.at(f"--{extra}", what, f"run: {install(extra)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
 from attrs import evolve
 from cyclopts import App
@@ -17,10 +18,13 @@ from secondsite.cli.operating_world import (
     procedure_of,
     world_of,
 )
-from secondsite.cli.stores import Flag, print_json
+from secondsite.cli.stores import Flag, option, print_json
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
 
-app = App(name="operate", help="Check that a failover could run now, and release controllers that one paused.")
+app = App(
+    name="operate",
+    help="Check that a failover could run now, release controllers that one paused, and cut services of a region off.",
+)
 
 
 @app.command
@@ -60,3 +64,39 @@ def release(region: str, /, *, what: Chosen = WHAT) -> int:
     freed = asyncio.run(services.release(region))
     print("\n".join(f"released: {one}" for one in freed) or f"nothing is held in {region}")
     return EXIT_HOLDS
+
+
+@app.command
+def fence(
+    region: str,
+    /,
+    *,
+    what: Chosen = WHAT,
+    lift: Annotated[bool, option("Take our policies away again.", negative="")] = False,
+    apply: Annotated[bool, option("Do it; without it, only what would be done is shown.", negative="")] = False,
+) -> int:
+    """Cut the services of a region off by NetworkPolicies: nothing reaches them, and they reach nothing.
+
+    NATS and databases are left alone. It takes effect where the network plugin of the cluster enforces policies, and
+    connections that stand may stay. Exit code: 0 it is so (or can be done), 1 another policy keeps a service open.
+    """
+    from secondsite.discover.system_file.reading import load_system
+    from secondsite.operate.cluster_fence import fence_lines, fenced_region, lifted_region, region_state
+    from secondsite.operate.places import cluster_places
+
+    system = load_system(what.file)
+    place = cluster_places(system.operate).get(region)
+    if place is None:
+        remedy = f"write `kube` under {region} in `operate: places:`"
+        raise InputError.at("REGION", f"no way to reach the cluster of {region} is configured", remedy)
+    services = system.services
+    if lift and apply:
+        print(
+            "\n".join(f"lifted: {one.shown}" for one in asyncio.run(lifted_region(place, services)))
+            or "no policy of ours"
+        )
+        return EXIT_HOLDS
+    work = fenced_region(place, services) if apply else region_state(place, services)
+    states = asyncio.run(work)
+    print("\n".join(fence_lines(states, lifts=lift)) or f"no service of {region} is deployed there")
+    return EXIT_DOES_NOT_HOLD if any(one.opened_by for one in states) else EXIT_HOLDS

@@ -13,6 +13,7 @@ from cyclopts.types import PositiveFloat
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import NO_SERVER, Flag, Server, option, print_json
 from secondsite.discover.system_file.updating import record_restore
+from secondsite.extras import install
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError, MachineError
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def _server(reference: str) -> PostgresServer:
     from importlib.util import find_spec
 
     if find_spec("psycopg") is None:
-        raise MachineError.at("postgres", "psycopg is not installed", "run: pip install 'secondsite[postgres]'")
+        raise MachineError.at("postgres", "psycopg is not installed", f"run: {install('postgres')}")
     from secondsite.stores.postgres import PostgresServer
     from secondsite.stores.postgres_place import postgres_place
 

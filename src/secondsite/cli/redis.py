@@ -11,6 +11,7 @@ from cyclopts import App
 from cyclopts.types import PositiveFloat
 
 from secondsite.cli.stores import Flag, option, print_json
+from secondsite.extras import install
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, MachineError
 from secondsite.model.wording import counted
 
@@ -123,7 +124,7 @@ def _server(reference: str) -> RedisServer:
     from importlib.util import find_spec
 
     if find_spec("valkey") is None:
-        raise MachineError.at("redis", "valkey is not installed", "run: pip install 'secondsite[redis]'")
+        raise MachineError.at("redis", "valkey is not installed", f"run: {install('redis')}")
     from secondsite.stores.redis import RedisServer
     from secondsite.stores.redis_place import redis_place
 

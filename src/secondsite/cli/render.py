@@ -45,6 +45,9 @@ def render(
         option("Operator mode: public key of the account with the streams; by default the preloaded one."),
     ] = "",
     gate_image: Annotated[str, option("Container image with secondsite, for the write gate.")] = GATE_IMAGE,
+    backup_bucket: Annotated[
+        str, option("s3://NAME/PREFIX of scheduled backups: also write the bucket in the second region.")
+    ] = "",
     check: Annotated[
         bool, option("Write nothing; print a diff and exit with 1 if a file is out of date.", negative="")
     ] = False,
@@ -75,7 +78,8 @@ def render(
     again += [part for subject in app_subject for part in ("--app-subject", subject)]
     again += ["--account", account] if account else []
     again += ["--gate-image", gate_image] if gate_image != GATE_IMAGE else []
-    texts = files(deployment, book, join(again), gate_image)
+    again += ["--backup-bucket", backup_bucket] if backup_bucket else []
+    texts = files(deployment, book, join(again), gate_image, backup_bucket)
     changed, old = changes(folder, texts), left_over(folder, texts)
     needed = [change for change in changed if change.needed]
     if not check:

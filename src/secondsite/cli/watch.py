@@ -6,6 +6,7 @@ import asyncio
 import json as json_
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Coroutine
@@ -57,6 +58,36 @@ def watch(*, scope: Scoped = SCOPE, where: Placed = WHERE, rules: Ruled = RULES,
         answering = Answering(running, asyncio.get_running_loop(), parts.approvers, os.environ.get(PAGE_TOKEN, ""))
         with HttpServer(listen.at(), answering) as server:
             _say(f"page on {listen.url(server.port)}")
+            await running.keep()
+
+    return _until_ended(keep())
+
+
+@app.command
+def judge(
+    *,
+    region: Annotated[tuple[str, ...], option("Region to judge, the one that serves first; repeat it.", negative="")],
+    rules: Ruled = RULES,
+    listen: Listen = LISTEN,
+) -> int:
+    """Listen to the observers and show what their quorum finds, and start nothing: no plan, right or login is needed.
+
+    For a watch that is tried before it may act, and the trigger of drills (`drill --trigger watch`).
+    """
+    from secondsite.cli.watch_parts import policy_of, rules_of
+    from secondsite.watch.answering import Answering
+    from secondsite.watch.http_server import HttpServer
+    from secondsite.watch.no_operations import judging_watch
+
+    policy = policy_of(None, rules)
+    addresses = {one.name: one.at for one in policy.observers}
+    agreed = rules_of(policy, rules, region)
+    running = judging_watch(rules.name or socket.gethostname(), region[0], agreed, addresses, _token(), _say)
+
+    async def keep() -> None:
+        answering = Answering(running, asyncio.get_running_loop(), {})
+        with HttpServer(listen.at(), answering) as server:
+            _say(f"judges {region[0]}, and starts nothing; page on {listen.url(server.port)}")
             await running.keep()
 
     return _until_ended(keep())

@@ -56,8 +56,8 @@ def watch_parts(
     from secondsite.watch.running import RunningWatch
 
     deployment, procedures = _procedures(what)
-    policy = policy_of(deployment.system, given)
-    rules = _rules(policy, given, deployment)
+    policy = policy_of(_written(deployment.system), given)
+    rules = rules_of(policy, given, tuple(site.region.name for site in deployment.sites))
     name = given.name or socket.gethostname()
     home = deployment.primary.region.name
     settings = WatchSettings(name, home, frozenset(policy.decide), frozenset(policy.ask), policy.block_s)
@@ -194,13 +194,17 @@ def _procedures(what: OperationScope) -> tuple[Deployment, dict[Fault, Procedure
     return deployment, made
 
 
-def policy_of(system: System, given: WatchOptions) -> WatchPolicy:
-    """As `operate: watch:` says; an option goes before what stands there. Raises InputError."""
+def _written(system: System) -> WatchPolicy | None:
+    return system.operate.watch if system.operate else None
+
+
+def policy_of(written: WatchPolicy | None, given: WatchOptions) -> WatchPolicy:
+    """``written`` is what `operate: watch:` says; an option goes before it. Raises InputError."""
     from secondsite.cli.operating_options import pairs
     from secondsite.model.units import Seconds
     from secondsite.model.watching import WatchObserver, WatchPolicy
 
-    written = (system.operate.watch if system.operate else None) or WatchPolicy()
+    written = written or WatchPolicy()
     named = []
     for text, url in pairs(given.observer, "--observer").items():
         name, _, region = text.partition("@")
@@ -223,15 +227,15 @@ def _faults(names: tuple[str, ...]) -> tuple[Fault, ...]:
     return tuple(Fault(name) for name in names)
 
 
-def _rules(policy: WatchPolicy, given: WatchOptions, deployment: Deployment) -> WatchRules:
+def rules_of(policy: WatchPolicy, given: WatchOptions, regions: tuple[str, ...]) -> WatchRules:
+    """Raises InputError for observers of whom one could decide alone, or who could never agree."""
     from secondsite.model.fault import Fault
     from secondsite.watch.judging import WatchRules
 
     places = {one.name: one.region for one in policy.observers}
-    regions = tuple(site.region.name for site in deployment.sites)
     for one in policy.observers:
         if one.region and one.region not in regions:
-            what = f"{one.name} is in {one.region}, no region of the deployment"
+            what = f"{one.name} is in {one.region}, no region that is watched"
             raise InputError.at(_OBSERVERS, what, f"name one of {', '.join(regions)}")
         if not one.at:
             raise InputError.at(_OBSERVERS, f"the address of {one.name} is not configured", "write `at: https://…`")

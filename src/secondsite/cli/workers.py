@@ -18,6 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from secondsite.evaluate.parallel import ParallelMap
+from secondsite.extras import install
 from secondsite.model.errors import InputError, MachineError, SecondsiteError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def cluster_at(address: str, timeout_s: float = TIMEOUT_S) -> Iterator[Client]:
         from distributed import Client
     except ImportError as error:
         raise MachineError.at(
-            "--workers", "dask is not installed here", "run: pip install 'secondsite[dask]', or omit --workers"
+            "--workers", "dask is not installed here", f"run: {install('dask')}, or omit --workers"
         ) from error
     try:
         client = Client(  # type: ignore[no-untyped-call] # theirs

@@ -13,6 +13,7 @@ from secondsite.discover.clients import ack_buffer, build_buffer, build_client, 
 from secondsite.discover.dependencies import Network, PodSetting, dependencies, secrets_of, settings_of
 from secondsite.discover.draft import Draft, under
 from secondsite.discover.edge import gateway_drafts
+from secondsite.discover.external_services import ExternalCalls, external_service
 from secondsite.discover.helm_nats import release
 from secondsite.discover.helm_releases import Release, releases_in
 from secondsite.discover.managed_resources import managed_resource_draft, managed_resources
@@ -26,6 +27,7 @@ from secondsite.discover.workloads import Workload, service_draft, workloads_of
 from secondsite.discover.yaml_source import MapNode
 from secondsite.model.backup import Backup
 from secondsite.model.errors import InputError, Problem
+from secondsite.model.external_service import ExternalService
 from secondsite.model.gateway import Gateway
 from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster
@@ -70,6 +72,7 @@ class Assembly:
     marks: dict[str, Mark] = field(factory=dict)
     notes: list[str] = field(factory=list)
     problems: list[Problem] = field(factory=list)
+    outside: ExternalCalls = field(factory=ExternalCalls)
 
     def take(self, path: str, draft: Draft) -> None:
         self.marks |= under(path, draft.marks)
@@ -93,6 +96,7 @@ def add_services(assembly: Assembly, world: ReadManifests) -> None:
             draft.read("depends_on", tuple(inside), next(iter(inside.values())))
         if outside:
             assembly.notes.append(f"{workload.name} calls hosts outside of the cluster: {', '.join(outside)}")
+            assembly.outside.add(workload.name, outside)
         client, buffer = nats_client(own), ack_buffer(own)
         if client:
             draft.values["nats_client"] = build_client(client)
@@ -230,6 +234,13 @@ def add_stores(assembly: Assembly, world: ReadManifests) -> tuple[Store, ...]:
             stores.append(Store(**draft.values))
             assembly.take(f"stores.{managed.name}", draft)
     return tuple(stores)
+
+
+def add_external_services(assembly: Assembly, own: str) -> tuple[ExternalService, ...]:
+    drafts = assembly.outside.drafts(own)
+    for draft in drafts:
+        assembly.take(f"external_services.{draft.values['host']}", draft)
+    return tuple(map(external_service, drafts))
 
 
 def add_backups(assembly: Assembly, world: ReadManifests, region: str) -> tuple[Backup, ...]:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import define, evolve, field
+from attrs import define, field
 
 from secondsite.discover.bare_conf import ENDING, is_nats_conf, server_of
 from secondsite.discover.compose import FILE_NAME, ComposeFile, is_compose, mounted_by, resources_of, usual
@@ -23,6 +23,8 @@ from secondsite.discover.helm_releases import value_files
 from secondsite.discover.helm_values import ValuesFile, aliases_of, values_in
 from secondsite.discover.kustomize import FILE_NAMES, Build, kustomization_of, referenced_folders, unfold
 from secondsite.discover.manifest_text import Part, parts_of
+from secondsite.discover.other_languages import language_notes
+from secondsite.discover.reading_notes import chart_notes, listed, unique
 from secondsite.discover.resources import Resource, YamlNode
 from secondsite.discover.stream_scripts import adds_streams, script_of
 from secondsite.discover.walking import MAX_FILES, SCRIPT, Walk
@@ -33,7 +35,6 @@ from secondsite.model.place import Place
 
 KUBECTL_TIMEOUT_S = 60
 STANDARD_INPUT = "-"
-MAX_REPEATED = 3
 _DEPLOYING = ("Job", "HelmRelease", "Application", "Stream", "EventBus", "InterStepBufferService", "NATS")
 """Beside workloads: what has others made."""
 _VALUES_NAME = re.compile(r"values", re.IGNORECASE)
@@ -98,7 +99,7 @@ def _decided(reading: _Reading, environments: Sequence[str]) -> ManifestFiles:
     if problems:
         raise InputError(problems)
     notes = list(build.notes)
-    resources = _unique([resource for unit in units for resource in unit.resources], notes)
+    resources = unique([resource for unit in units for resource in unit.resources], notes)
     return ManifestFiles(resources, values, notes, list(dict.fromkeys(reading.skipped)))
 
 
@@ -116,6 +117,10 @@ def _add_composed(reading: _Reading) -> None:
     for file in left:
         what = "is a docker compose file beside what is read"
         reading.skipped.append(Problem(file.node.place, what, "name it by itself to have it read, or with the others"))
+    if beside and left:
+        names = listed(list(dict.fromkeys(reading.build.shown(file.path) for file in left)))
+        how = "name it instead to read it" if len(left) == 1 else "name them instead to read them"
+        reading.build.notes.append(f"not read, as Kubernetes files are there too: docker compose in {names}; {how}")
 
 
 def _says_what_runs(reading: _Reading) -> bool:
@@ -164,8 +169,7 @@ def _read_folder(path: Path, reading: _Reading) -> None:
     walk.below(path, MAX_FILES)
     build.problems += walk.problems
     reading.confs += walk.confs
-    for chart in walk.charts:
-        build.notes.append(f"{build.shown(chart)}: a Helm chart; its templates were not rendered")
+    build.notes += [*chart_notes(walk.charts, build.shown), *language_notes(walk.others, build.shown)]
     for root in _entry_points(walk.kustomizations, build):
         _read_kustomization(root, reading, asked=root == path)
     for file in walk.files:
@@ -173,8 +177,9 @@ def _read_folder(path: Path, reading: _Reading) -> None:
             _read_file(file, reading, asked=False)
     for script in walk.scripts:
         _read_script(script, reading)
-    if not walk.files and not walk.kustomizations and not walk.confs:
-        raise InputError.at(build.shown(path), "has no YAML or JSON files in it", "name a folder with manifests")
+    if not (walk.files or walk.kustomizations or walk.confs or reading.units):
+        more = "".join(f"; {note}" for note in language_notes(walk.others, build.shown))
+        raise InputError.at(build.shown(path), f"has no YAML or JSON files in it{more}", "name a folder with manifests")
 
 
 def _read_script(path: Path, reading: _Reading) -> None:
@@ -339,26 +344,3 @@ def _kubectl(folder: Path, build: Build) -> list[Resource]:
         for resource in unfold(node)
         if resource.name
     ]
-
-
-def _unique(resources: list[Resource], notes: list[str]) -> list[Resource]:
-    """One object per kind, namespace and name: the first that was found."""
-    by_identity: dict[tuple[str, str, str, str], Resource] = {}
-    generated: dict[str, int] = {}
-    again: list[str] = []
-    for each in resources:
-        resource = each
-        if not resource.top.dig("metadata", "name").text and resource.top.dig("metadata", "generateName").text:
-            generated[resource.name] = generated.get(resource.name, 0) + 1
-            if generated[resource.name] > 1:
-                resource = evolve(resource, name=f"{resource.name}{generated[resource.name]}")
-        key = (resource.group, resource.kind, resource.where, resource.name)
-        if key in by_identity:
-            again.append(
-                f"{resource.place}: {resource.kind} {resource.name} stands also at {by_identity[key].place}, kept"
-            )
-        by_identity.setdefault(key, resource)
-    notes += again[:MAX_REPEATED]
-    if len(again) > MAX_REPEATED:
-        notes.append(f"{len(again) - MAX_REPEATED} more objects stand twice; the first of each was kept")
-    return list(by_identity.values())

@@ -77,6 +77,11 @@ def managed_in(settings: Iterable[PodSetting]) -> tuple[ManagedStore, ...]:
     return tuple(stores.values())
 
 
+def is_managed(host: str) -> bool:
+    """Whether it is one of a database or cache that a provider runs."""
+    return any(managed.pattern.search(host) for managed in MANAGED)
+
+
 def _named(setting: PodSetting) -> Iterator[ManagedStore]:
     for offset, line in enumerate(setting.text[:200_000].splitlines()):
         if line.lstrip().startswith(("#", "//", "--", ";")):

@@ -17,6 +17,7 @@ from secondsite.discover.assembly import (
     Assembly,
     ReadManifests,
     add_backups,
+    add_external_services,
     add_gateways,
     add_operated,
     add_releases,
@@ -32,7 +33,7 @@ from secondsite.discover.helm_releases import argo_applications, bus_notes
 from secondsite.discover.helm_values import layered
 from secondsite.discover.kinds import unknown_kinds
 from secondsite.discover.nats_discovery import nats_of
-from secondsite.discover.reconcilers import reconciler_notes
+from secondsite.discover.reconcilers import reconciler_notes, reconcilers_in
 from secondsite.discover.resources import Resource, ResourceInventory
 from secondsite.discover.surroundings import (
     economics_draft,
@@ -56,7 +57,8 @@ from secondsite.model.traffic import Traffic
 class Discovery:
     """``unknown`` counts objects of kinds that were not understood; ``notes`` are for a person to read.
 
-    ``skipped`` are files and documents that are no manifests, ``unread`` values that stand there and are unknown.
+    ``skipped`` are files and documents that are no manifests, ``unread`` values that stand there and are unknown,
+    ``reconcilers`` the controllers that revert what a failover changes, as a person declares them.
     """
 
     system: System
@@ -64,6 +66,7 @@ class Discovery:
     notes: tuple[str, ...]
     skipped: tuple[Problem, ...] = ()
     unread: tuple[Problem, ...] = ()
+    reconcilers: tuple[str, ...] = ()
 
 
 def discover(
@@ -100,10 +103,12 @@ def discover(
     system = _system(assembly, world)
     system = _named(system, world.inventory, name, paths)
     notes = [*assembly.notes, *_delivery_notes(world.inventory), *_streaming_notes(world), *bus_notes(world.inventory)]
-    notes += reconciler_notes(world.inventory, system.region.name)
+    reconcilers = reconcilers_in(world.inventory, system.region.name)
+    notes += reconciler_notes(reconcilers)
     unread = tuple(dict.fromkeys(assembly.problems))
     kinds = unknown_kinds(world.inventory)
-    return Discovery(system, kinds, tuple(dict.fromkeys(notes)), tuple(manifests.skipped), unread)
+    lines = tuple(f"{one.place}: {one.line}" for one in reconcilers)
+    return Discovery(system, kinds, tuple(dict.fromkeys(notes)), tuple(manifests.skipped), unread, lines)
 
 
 def _beside(known: Sequence[Resource], live: Sequence[Resource]) -> Iterator[Resource]:
@@ -149,6 +154,7 @@ def _system(assembly: Assembly, world: ReadManifests) -> System:
         stores=stores,
         secrets=secrets,
         gateways=gateways,
+        external_services=add_external_services(assembly, traffic.values.get("host", "")),
         alerts=tuple(alerts),
         backups=backups,
         traffic=Traffic(**traffic.values),

@@ -264,6 +264,8 @@ class _Parser:
         shown = plain if _NAME.fullmatch(plain) else "…"
         what = f"${shown} is not known here"
         remedy = f"set {shown} in the environment if what it stands for matters"
+        if shown == "…":
+            what, remedy = "this value is not known here: it begins with a variable", "quote it if it is meant as text"
         self.shared.notes.append(Problem(self.cursor.place(start), what, remedy))
         return Unresolved(shown)
 

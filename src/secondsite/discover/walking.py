@@ -9,6 +9,7 @@ from pathlib import Path
 from attrs import define, field
 
 from secondsite.discover.kustomize import kustomization_of
+from secondsite.discover.other_languages import is_other_language
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.place import Place
 
@@ -21,7 +22,10 @@ _NEVER = ("node_modules", "vendor", "__pycache__")
 
 @define
 class Walk:
-    """``files`` stand outside of kustomizations, but for the values of charts in them; ``charts`` have a Chart.yaml."""
+    """``files`` stand outside of kustomizations, but for the values of charts in them; ``charts`` have a Chart.yaml.
+
+    ``others`` describe systems in languages that are not read.
+    """
 
     shown: Callable[[Path], str]
     excluded: Sequence[str] = ()
@@ -30,6 +34,7 @@ class Walk:
     charts: list[Path] = field(factory=list)
     confs: list[Path] = field(factory=list)
     scripts: list[Path] = field(factory=list)
+    others: list[Path] = field(factory=list)
     problems: list[Problem] = field(factory=list)
 
     def leaves_out(self, path: Path) -> bool:
@@ -55,6 +60,7 @@ class Walk:
         self.files.sort()
         self.confs.sort()
         self.scripts.sort()
+        self.others.sort()
         self.kustomizations.sort()
 
     def _enter(self, folder: Path, inside: bool) -> Iterator[tuple[Path, bool]]:
@@ -72,6 +78,8 @@ class Walk:
             if entry.is_dir():
                 if entry.name not in _NEVER:
                     yield entry, inside
+            elif is_other_language(entry) and entry.is_file():
+                self.others.append(entry)
             elif entry.suffix in ENDINGS and (not inside or (chart and "values" in entry.name)) and entry.is_file():
                 self.files.append(entry)
             elif entry.suffix == ".conf" and not inside and entry.is_file():

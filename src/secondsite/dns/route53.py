@@ -14,6 +14,7 @@ from typing import Any
 from attrs import field, frozen
 
 from secondsite.dns.record import HostRecord, RecordConflictError, RecordRefusedError, WantedRecord
+from secondsite.extras import install
 from secondsite.model.errors import MachineError
 
 _REFUSALS = (401, 403)
@@ -126,7 +127,7 @@ class Route53Record:
                 from botocore.config import Config
             except ImportError:
                 what = "boto3 is not installed"
-                raise MachineError.at("operate.dns", what, "pip install 'secondsite[aws]'") from None
+                raise MachineError.at("operate.dns", what, f"run: {install('aws')}") from None
             waits = Config(connect_timeout=self.timeout_s, read_timeout=self.timeout_s, retries={"max_attempts": 2})
             self.made["client"] = boto3.client("route53", config=waits, region_name="us-east-1")
         return self.made["client"]

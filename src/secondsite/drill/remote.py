@@ -49,6 +49,7 @@ class RemoteOrder:
     rate_per_s: float
     nats_version: str
     ignoring_ttl: float | None
+    trigger: str
     reach_s: float
     soak_s: float
     number: int
@@ -89,6 +90,7 @@ def order_of(drill: str, setup: Setup, file: Path, run: RunOf) -> RemoteOrder:
         rate_per_s=setup.rate_per_s,
         nats_version=setup.nats_version,
         ignoring_ttl=setup.ignoring_ttl,
+        trigger=setup.trigger,
         reach_s=setup.reach_s,
         soak_s=setup.profile.soak_s,
         number=run.number,
@@ -156,7 +158,7 @@ def _setup(order: RemoteOrder, folder: Path) -> Setup:
         rate_per_s=order.rate_per_s,
         soak_s=order.soak_s,
     )
-    return evolve(made, ignoring_ttl=order.ignoring_ttl, reach_s=order.reach_s)
+    return evolve(made, ignoring_ttl=order.ignoring_ttl, trigger=order.trigger, reach_s=order.reach_s)
 
 
 def main() -> int:

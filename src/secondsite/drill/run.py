@@ -38,6 +38,7 @@ from secondsite.drill.play.final_reads import (
     redelivered_within_s,
 )
 from secondsite.drill.play.keys import read_keys
+from secondsite.drill.play.lab_venue import judging_of
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.on_disk import erased, streams_by_server
 from secondsite.drill.play.positions import observe_positions
@@ -203,8 +204,8 @@ async def run_drill(
     if why := drill.fits(setup.deployment):
         what = f"{drill.id} cannot be drilled on {setup.strategy.id}: {why}"
         raise InputError.at("drill", what, "choose another strategy or drill")
+    chosen = evolve(options or options_of(drill, setup), judging=judging_of(setup))
     report(f"starting {len(setup.deployment.sites)} region{'s' if len(setup.deployment.sites) > 1 else ''}")
-    chosen = options or options_of(drill, setup)
     async with Lab.up(setup.deployment, chosen, report) as lab:
         report(f"lab up in {lab.boot_s:.1f} s")
         procedure = setup.procedure(drill.procedure or drill.fault)
@@ -237,7 +238,7 @@ def _credentials(lab: Lab) -> list[str]:
     """What must not get into evidence."""
     options = lab.options
     regional = (key for keys in options.region_keys.values() for key in keys)
-    return [lab.dns.key, lab.s3.secret_key, *options.keys, *regional]
+    return [lab.dns.key, lab.s3.secret_key, *([lab.observing.token] if lab.observing else ()), *options.keys, *regional]
 
 
 def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: RunOf, control: str) -> DrillManifest:
@@ -280,6 +281,7 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         carried_out=(failover, *((FAILBACK,) if drill.returns else ()), *((failover,) if drill.again else ())),
         of=setup.standing,
         version=setup.nats_version,
+        trigger=setup.trigger,
         stores=ran,
         other_stores=others if ran else (),
     )

@@ -57,6 +57,11 @@ def has_api(system: System) -> bool:
     return promised or not system.nats or bool(system.with_role(Role.API))
 
 
+def served_subject(system: System) -> Subject:
+    """Whose RTO clients wait for: the API's, or the streams' of a system whose clients speak NATS."""
+    return Subject.API if has_api(system) else Subject.NATS
+
+
 def unseen_streams(system: System) -> str:
     """Why nothing can be said of the streams; empty where some are known, or where there can be none."""
     with_jetstream = [cluster.name for cluster in system.nats if cluster.jetstream]

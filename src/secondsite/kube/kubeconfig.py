@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from secondsite.extras import install
 from secondsite.model.errors import InputError, MachineError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _read(file: Path) -> KubeConfig:
         from lightkube.core.exceptions import ConfigError
     except ImportError:
         what = "the Kubernetes client is not installed"
-        raise MachineError.at("--kube", what, "pip install 'secondsite[kube]'") from None
+        raise MachineError.at("--kube", what, f"run: {install('kube')}") from None
     try:
         return KubeConfig.from_file(file)
     except ConfigError:

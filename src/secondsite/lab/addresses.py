@@ -39,6 +39,7 @@ COLLECTOR_PORT = 4318
 PROMETHEUS_PORT = 9090
 POSTGRES_PORT = 5432
 REDIS_PORT = 6379
+OBSERVER_PORT, WATCH_PORT = 8091, 8088
 
 
 @frozen
@@ -175,6 +176,14 @@ class LabAddresses:
 
     def archiver_metrics(self, region: str) -> Endpoint:
         return dialled(f"{self.network(region)}.0.91", METRICS_PORT)
+
+    def observer(self, region: str) -> Endpoint:
+        """Of the watch; ``region`` empty for the one outside."""
+        return dialled(f"{self.network(region)}.0.95" if region else f"{self.nowhere}.60.1", OBSERVER_PORT)
+
+    @property
+    def judge(self) -> Endpoint:
+        return dialled(f"{self.nowhere}.60.2", WATCH_PORT)
 
     @property
     def wan_control(self) -> Endpoint:

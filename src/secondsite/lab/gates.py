@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from attrs import frozen
 
 from secondsite.lab.supervisor import Spec, python
 from secondsite.model.deployment import Deployment
-from secondsite.operate.gate import write_gate_file
+from secondsite.model.errors import MachineError
+from secondsite.operate.gate import is_open_file, write_gate_file
 from secondsite.operate.gate_config import gate_config, gate_text
 from secondsite.strategies.server_config import Login, gate_system
 from secondsite.strategies.write_gate import gate_file, gated_subjects
+
+_LOOK_S = 0.1
 
 
 @frozen
@@ -45,3 +50,13 @@ class Gates:
             **{"NATS_SYSTEM_USER": gate_system(self.login).user, "NATS_SYSTEM_PASSWORD": self.login.password},
         }
         return (Spec(name, tuple(python("secondsite", "gate", *where)), region=region, environment=logins),)
+
+
+async def all_open(gates: Iterable[Path], within_s: float) -> None:
+    """Returns when every file lets writers in; raises MachineError where one does not within that time."""
+    files, end = list(gates), time.monotonic() + within_s
+    while not all(map(is_open_file, files)):
+        if time.monotonic() > end:
+            what = "a server got no lease to take writes"
+            raise MachineError.at("lab", what, "stop other work on this machine, and start the lab again")
+        await asyncio.sleep(_LOOK_S)

@@ -11,6 +11,15 @@ from secondsite.lab.aged import AgedStream
 
 
 @frozen
+class JudgingOptions:
+    """Of the watch in a lab: seconds of a round, how many in a row count, for how long observers have to agree."""
+
+    every_s: float
+    checks: int
+    window_s: float
+
+
+@frozen
 class LabOptions:
     """``folder``: where logs, stores and configuration go; a fresh temporary one, removed at the end, when None.
     Stores that an earlier lab left in a folder are gone on with.
@@ -28,6 +37,7 @@ class LabOptions:
     ``databases``: start the stores that follow in another region, with the files of ``aged_stores``, by store.
     ``one_address``: as where this machine has no other (`one_address.py`).
     ``observed``: start a Prometheus in each region; those named in ``scraped`` look at these regions alone.
+    ``judging``: start the shipped observers, and a watch that tells what they agree on (`observing.py`).
     """
 
     folder: Path | None = None
@@ -54,3 +64,4 @@ class LabOptions:
     observed: bool = False
     scraped: Mapping[str, tuple[str, ...]] = {}
     aged_stores: Mapping[str, Path] = {}
+    judging: JudgingOptions | None = None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from secondsite.extras import install
 from secondsite.lab import postgres_files as files
 from secondsite.lab.addresses import POSTGRES_PORT
 from secondsite.lab.binaries import digest
@@ -85,7 +86,7 @@ class PostgresFleet(StoreFleet):
     def host(self, store: str, region: str) -> PostgresHost:
         """Its files, where it is stopped."""
         if self.tools is None:
-            raise MachineError.at("lab", "PostgreSQL is not installed", "run: pip install 'secondsite[lab]'")
+            raise MachineError.at("lab", "PostgreSQL is not installed", f"run: {install('lab')}")
         return PostgresHost(self.data(self.find(store, region)), self.tools, files.prefix())
 
     def keep(self, store: str, region: str, archive: Path) -> None:
@@ -94,7 +95,7 @@ class PostgresFleet(StoreFleet):
 
     def _spec(self, database: Database, *, fenced: bool) -> Spec:
         if self.tools is None:
-            raise MachineError.at("lab", "PostgreSQL is not installed", "run: pip install 'secondsite[lab]'")
+            raise MachineError.at("lab", "PostgreSQL is not installed", f"run: {install('lab')}")
         data, at = self.data(database), self.endpoint(database)
         if not data.exists():
             aged = self.aged.get(database.replica.store.name)

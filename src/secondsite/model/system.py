@@ -11,6 +11,7 @@ from secondsite.model.alert import Alert
 from secondsite.model.backup import Backup
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.economics import Economics
+from secondsite.model.external_service import ExternalService
 from secondsite.model.gateway import Gateway
 from secondsite.model.load import Load, Population
 from secondsite.model.mark import Mark
@@ -43,6 +44,7 @@ class System:
     stores: tuple[Store, ...] = ()
     secrets: tuple[Secret, ...] = ()
     gateways: tuple[Gateway, ...] = ()
+    external_services: tuple[ExternalService, ...] = ()
     alerts: tuple[Alert, ...] = ()
     backups: tuple[Backup, ...] = ()
     traffic: Traffic = Traffic()

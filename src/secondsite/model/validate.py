@@ -107,6 +107,8 @@ def _names(system: System) -> Iterator[Flaw]:
             named.append((("nats", position, "streams", number, "consumers"), stream.consumers))
     for path, items in named:
         yield from _repeated(path, "name", [item.name for item in items])
+    hosts = [service.host for service in system.external_services]
+    yield from _repeated(("external_services",), "host", hosts)
     yield from _repeated(("contracts",), "subject", [contract.name for contract in system.contracts])
     yield from _repeated(("premises",), "region", [place.region for place in system.premises])
     yield from _repeated(("users",), "region", [population.region for population in system.users])
@@ -172,6 +174,8 @@ def _references(system: System) -> Iterator[Flaw]:
                 yield _unknown_service((kind, position, "service"), noun.service, services)
     for position, gateway in enumerate(system.gateways):
         yield from _dangling(("gateways", position, "routes_to"), gateway.routes_to, services)
+    for position, external in enumerate(system.external_services):
+        yield from _dangling(("external_services", position, "called_by"), external.called_by, services)
     for position, backup in enumerate(system.backups):
         yield from _dangling(("backups", position, "covers"), backup.covers, reachable)
 

@@ -19,6 +19,7 @@ from secondsite.model.system import System
 
 SHORTEST_LEASE_S, LONGEST_LEASE_S = 3.0, 300.0
 _SECRET_HEADER = re.compile("auth|key|token|secret|cookie|password", re.IGNORECASE)
+_PROJECT_ZONE = re.compile(r"[^/\s]+/[^/\s]+")
 _SERVICE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -139,8 +140,16 @@ def _record(operate: Operate) -> Iterator[Flaw]:
         yield Flaw(
             ("dns",), "nobody takes updates", "write `server`: the primary server of the zone, HOST or HOST:PORT"
         )
+    if record and record.provider is DnsProvider.POWERDNS and not record.server.startswith(("http://", "https://")):
+        yield Flaw(
+            ("dns",), "nobody takes changes", "write `server`: the URL of PowerDNS's webserver, http://HOST:PORT"
+        )
+    if record and record.provider in (DnsProvider.POWERDNS, DnsProvider.CLOUDFLARE) and not record.key:
+        yield Flaw(("dns",), f"{record.provider} lets nobody in without a key", "write `key: env:NAME` or `file:PATH`")
+    if record and record.provider is DnsProvider.GOOGLE and not _PROJECT_ZONE.fullmatch(record.zone):
+        yield Flaw(("dns", "zone"), "does not say in which project it is", "write PROJECT/ZONE")
     if record and not record.zone.strip("."):
-        yield Flaw(("dns", "zone"), "is no zone", "write its name, or the id that Route 53 gave it")
+        yield Flaw(("dns", "zone"), "is no zone", "write its name, or the id that the provider gave it")
 
 
 def _switch(operate: Operate) -> Iterator[Flaw]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from secondsite.extras import install
 from secondsite.model.errors import InputError, MachineError
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def provider_of_profile(environment: Mapping[str, str]) -> Boto3CredentialProvid
     except ImportError:
         if not (named or shared.is_file()):
             return None
-        remedy = "pip install 'secondsite[aws]', or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        remedy = f"run: {install('aws')}, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         raise MachineError.at(str(shared), "boto3, which reads AWS profiles, is not installed", remedy) from None
     try:
         return Boto3CredentialProvider()

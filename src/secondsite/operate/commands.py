@@ -33,11 +33,17 @@ class Commands:
     target: str = ""
 
     async def carry_out(self, step: Step) -> str | None:
-        command = self.by_name.get(step.id) or self.by_name.get(str(step.verb))
+        command = self._command(step)
         if command is None:
             return await self.otherwise.carry_out(step)
         await _run(command, step, step.region or self.target)
         return f"command for {step.id}"
+
+    def has_command(self, step: Step) -> bool:
+        return self._command(step) is not None
+
+    def _command(self, step: Step) -> str | None:
+        return self.by_name.get(step.id) or self.by_name.get(str(step.verb))
 
 
 async def _run(command: str, step: Step, region: str) -> None:

@@ -57,6 +57,9 @@ class NoManualSteps:
     async def carry_out(self, _step: Step, /) -> str | None:
         return None
 
+    def has_command(self, _step: Step, /) -> bool:
+        return False
+
 
 @frozen
 class ReportedManualSteps:
@@ -66,6 +69,9 @@ class ReportedManualSteps:
 
     async def carry_out(self, step: Step) -> str | None:
         return self.done.get(step.id)
+
+    def has_command(self, _step: Step, /) -> bool:
+        return False
 
 
 @frozen

@@ -35,19 +35,23 @@ from secondsite.operate.epoch import (
     stopped_by,
     verb_of,
 )
-from secondsite.operate.verbs import EXECUTORS
+from secondsite.operate.verbs import EXECUTORS, waits_for_person
 from secondsite.operate.world import World
 
 
 @frozen
 class PlannedStep:
-    """``irreversible``, and what stops somebody: it runs only after this plan's hash was approved."""
+    """``irreversible``, and what stops somebody: it runs only after this plan's hash was approved.
+
+    ``by_person``: the run waits for somebody there; with a door or a command for it, it does not.
+    """
 
     step: Step
     changes: tuple[str, ...]
     now: tuple[str, ...]
     guards: tuple[Guard, ...]
     stops: tuple[ServiceStop, ...] = ()
+    by_person: bool = False
 
     @property
     def irreversible(self) -> bool:
@@ -122,8 +126,12 @@ async def make_plan(
     sides, prospects = await asyncio.gather(read_sides(context), looking)
     epoch = epoch_of(context, sides)
     stops = await _stops(context, epoch, sides)
+    people = waits_for_person(world, procedure, context.away)
     steps = tuple(
-        PlannedStep(step, prospect.changes, prospect.now, prospect.guards, stops.get(step.id, ()))
+        PlannedStep(
+            *(step, prospect.changes, prospect.now, prospect.guards, stops.get(step.id, ())),
+            by_person=step.id in people,
+        )
         for step, prospect in zip(procedure.steps, prospects, strict=True)
     )
     first = (*_at_home_already(context, epoch), *_not_taken(deployment))
@@ -212,7 +220,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
                 "limit_s": one.step.limit_s,
                 "irreversible": one.irreversible,
                 "stops": [str(stop) for stop in one.stops],
-                "by_person": one.step.by_person,
+                "by_person": one.by_person,
                 "changes": list(one.changes),
                 "now": list(one.now),
                 "guards": [asdict(guard) for guard in one.guards],

@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from secondsite.dns.asking import endpoint_of, state_at
+from secondsite.dns.cloudflare import CloudflareRecord
+from secondsite.dns.google import GoogleRecord
+from secondsite.dns.google_login import GoogleLogin
+from secondsite.dns.powerdns import PowerDnsRecord
 from secondsite.dns.record import HostRecord, RecordSource, WantedRecord, owner_names, owner_of
 from secondsite.dns.rfc2136 import DynamicRecord, tsig_key
 from secondsite.dns.route53 import Route53Record
@@ -98,7 +102,8 @@ def record_doorway(
         return None
     entrances = {place.region: place.address for place in operate.places if place.address}
     written = {region: Entrance(at=at) for region, at in operate.entrances_written.items()}
-    authoritative = record.authoritative or ((record.server,) if record.switch is _CHECKED and record.server else ())
+    itself = record.switch is _CHECKED and record.server and record.provider is DnsProvider.RFC2136
+    authoritative = record.authoritative or ((record.server,) if itself else ())
     return RecordDoorway(
         traffic.host,
         record_source(traffic.host, record),
@@ -118,5 +123,12 @@ def record_source(host: str, record: RecordAccess) -> RecordSource:
     """Raises InputError for a reference that leads nowhere."""
     if record.provider is DnsProvider.ROUTE53:
         return Route53Record(host, record.zone)
-    key = tsig_key(followed(record.key, f"{_PLACE}.key"), f"{_PLACE}.key") if record.key else None
-    return DynamicRecord(host, record.zone, endpoint_of(record.server, f"{_PLACE}.server"), key)
+    key = followed(record.key, f"{_PLACE}.key") if record.key else ""
+    if record.provider is DnsProvider.CLOUDFLARE:
+        return CloudflareRecord(host, record.zone, key)
+    if record.provider is DnsProvider.GOOGLE:
+        return GoogleRecord(host, record.zone, GoogleLogin(key).token)
+    if record.provider is DnsProvider.POWERDNS:
+        return PowerDnsRecord(host, record.zone, record.server, key)
+    tsig = tsig_key(key, f"{_PLACE}.key") if key else None
+    return DynamicRecord(host, record.zone, endpoint_of(record.server, f"{_PLACE}.server"), tsig)

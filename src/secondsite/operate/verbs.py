@@ -102,6 +102,13 @@ def left_by_hand(world: World, procedure: Procedure, away: str) -> tuple[tuple[S
     return tuple(steps)
 
 
+def waits_for_person(world: World, procedure: Procedure, away: str) -> frozenset[str]:
+    """By id: what is declared by a person, and what neither a door nor a command does."""
+    left = (step for step, _ in left_by_hand(world, procedure, away) if not world.manual_steps.has_command(step))
+    declared = (step for step in procedure.steps if step.by_person and isinstance(EXECUTORS[step.verb], Declared))
+    return frozenset(step.id for step in (*declared, *left))
+
+
 def commands(context: ManualContext, step: Step) -> tuple[str, ...]:
     """What a person types to carry the step out."""
     return tuple(EXECUTORS[step.verb].commands(context, step))

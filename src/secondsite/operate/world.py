@@ -240,6 +240,10 @@ class ManualSteps(Protocol):
         """Who did it; None where it is not done, and the run has to wait for it."""
         ...
 
+    def has_command(self, step: Step, /) -> bool:
+        """Whether a command does it, so that nobody has to."""
+        ...
+
 
 class Stores(Protocol):
     """The databases that are replicated, in every region that has them."""

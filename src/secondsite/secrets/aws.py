@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import frozen
 
+from secondsite.extras import install
 from secondsite.model.errors import MachineError
 from secondsite.secrets.entry import (
     WHOLE,
@@ -56,7 +57,7 @@ class AwsSecrets:
             from botocore.config import Config
         except ImportError:
             what = "boto3 is not installed"
-            raise MachineError.at(self.shown, what, "run: pip install 'secondsite[aws]'") from None
+            raise MachineError.at(self.shown, what, f"run: {install('aws')}") from None
         logging.getLogger("botocore.parsers").setLevel(logging.INFO)  # it would log each answer, value and all
         config = Config(connect_timeout=_LIMIT_S, read_timeout=_LIMIT_S, retries={"total_max_attempts": 2})
         return boto3.client("secretsmanager", self.region, endpoint_url=self.endpoint or None, config=config)

@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 from attrs import define, field, frozen
 
+from secondsite.extras import install
 from secondsite.model.errors import MachineError
 
 MOST_WAITING = 50
@@ -46,7 +47,7 @@ class Notices:
     def __attrs_post_init__(self) -> None:
         if any(not _is_webhook(one) for one in self.targets) and importlib.util.find_spec("apprise") is None:
             what = "a target of `operate: watch: notify` is not a webhook, and Apprise is not installed"
-            raise MachineError.at("notify", what, "run: pip install 'secondsite[notify]'")
+            raise MachineError.at("notify", what, f"run: {install('notify')}")
 
     def say(self, notice: Notice) -> None:
         """At once; what it says is sent later, or never."""

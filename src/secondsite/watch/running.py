@@ -16,26 +16,31 @@ from secondsite.watch.process import Watch
 from secondsite.watch.readiness import Readiness
 from secondsite.watch.status import ContractRow, watch_status
 
-_STATUS_S = 0.5
+STATUS_S = 0.5
 
 
 @define
 class RunningWatch:
-    """``status`` is made anew twice a second. ``judge_contracts`` is slow, and asked once, beside the rest."""
+    """``status`` is made anew each ``status_s``. ``judge_contracts`` is slow, and asked once, beside the rest.
+
+    ``sight`` is None where no writers' lease is read.
+    """
 
     watch: Watch
     listening: Listening
     readiness: Readiness
     notices: Notices
-    sight: LeaseSight
+    sight: LeaseSight | None = None
     judge_contracts: Callable[[], tuple[ContractRow, ...]] = tuple
     contracts: tuple[ContractRow, ...] = ()
     status: Mapping[str, Any] = field(factory=dict)
+    status_s: float = STATUS_S
 
     async def keep(self) -> None:
         """Until cancelled; a part that breaks ends all of it, for whoever restarts it."""
         self._look()
-        parts = (self.watch.keep, self.listening.keep, self.readiness.keep, self.notices.keep, self.sight.keep)
+        parts = [self.watch.keep, self.listening.keep, self.readiness.keep, self.notices.keep]
+        parts += [self.sight.keep] if self.sight else []
         tasks = [asyncio.ensure_future(part()) for part in (*parts, self._keep_status, self._judge)]
         try:
             await asyncio.gather(*tasks)
@@ -48,7 +53,7 @@ class RunningWatch:
     async def _keep_status(self) -> None:
         while True:
             self._look()
-            await asyncio.sleep(_STATUS_S)
+            await asyncio.sleep(self.status_s)
 
     def _look(self) -> None:
         self.status = watch_status(self.watch, self.listening.silent, self.readiness.plans, self.contracts)

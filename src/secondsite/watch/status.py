@@ -33,11 +33,12 @@ def watch_status(
     plans: Mapping[Any, ReadyPlan],
     contracts: tuple[ContractRow, ...] = (),
 ) -> dict[str, Any]:
-    """Seconds count back from now."""
+    """Seconds count back from ``at``, which is on the wall clock of the watch."""
     now_s = watch.clock()
     return {
         "schema": SCHEMA,
         "watch": watch.settings.name,
+        "at": watch.wall(),
         "home": watch.settings.home,
         "window_s": watch.rules.window_s,
         "decide": sorted(map(str, watch.settings.decide)),

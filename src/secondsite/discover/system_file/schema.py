@@ -15,6 +15,7 @@ import attrs
 
 from secondsite.model.access import RegionPlace, StoreAccess
 from secondsite.model.contract import Contract
+from secondsite.model.external_service import ExternalService
 from secondsite.model.load import Population
 from secondsite.model.mark import key_of
 from secondsite.model.nats import GatewayLink, LeafLink, StreamOrigin
@@ -70,7 +71,8 @@ class Field:
 # What a person is asked for stands before what was found; the long lists come last.
 _SYSTEM_ORDER = (
     *("name", "region", "second", "third", "contracts", "traffic", "load", "users", "economics", "premises"),
-    *("services", "nats", "stores", "secrets", "gateways", "backups", "alerts", "waivers", "operate"),
+    *("services", "nats", "stores", "secrets", "gateways", "external_services"),
+    *("backups", "alerts", "waivers", "operate"),
 )
 
 
@@ -114,6 +116,7 @@ def origin_identity(origin: StreamOrigin) -> str:
 _IDENTITIES: Mapping[type[Noun], Callable[[Noun], str]] = {
     Contract: lambda contract: contract.name,
     Population: lambda population: population.region,
+    ExternalService: lambda one: one.host,
     Premises: lambda place: place.region,
     OwnPrice: lambda price: price.item,
     OwnRoundTrip: lambda trip: trip.to,

@@ -33,6 +33,10 @@ SECTIONS: Mapping[str, str] = {
     "stores": "Data outside NATS. loss: `data` is gone for good, a `cache` refills itself.",
     "secrets": "Names and keys only, never values. store: the external store it comes from.",
     "gateways": "What clients reach first.",
+    "external_services": (
+        "Services of others that yours call: payments, metering, mail. A failover does not move them.\n"
+        "allow_list: it accepts listed addresses only. webhooks: it calls you back. fallback: what you do without it."
+    ),
     "backups": "content: what one could get back. where: the smallest failure that takes the backup along.",
     "alerts": "Alerting rules, as far as they guard a promise.",
     "waivers": "Hazards that somebody has looked at and accepted.",

@@ -76,7 +76,8 @@ def _lasting(system: System) -> System:
     nats = tuple(evolve(cluster, **names) for cluster in system.nats)
     stores = tuple(evolve(store, running=None) for store in system.stores)  # what a server said at some moment
     system = evolve(system, operate=_deployed_alike(system.operate), stores=stores)
-    return evolve(system, contracts=(), waivers=(), economics=Economics(), users=(), alerts=(), marks={}, nats=nats)
+    of_people: Mapping[str, Any] = {"contracts": (), "waivers": (), "economics": Economics(), "users": (), "alerts": ()}
+    return evolve(system, **of_people, external_services=(), marks={}, nats=nats)
 
 
 def _deployed_alike(operate: Operate | None) -> Operate | None:
@@ -136,6 +137,7 @@ _ADDED = frozenset(
             "replicated",
             "product",
             "copy_elsewhere",
+            "external_services",
         ),
     }
 )

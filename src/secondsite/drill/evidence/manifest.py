@@ -60,7 +60,7 @@ class DrillManifest:
     ``campaign`` that of the record it belongs to. ``carried_out``: the faults whose procedures the fingerprint holds,
     and ``failback``. ``of`` what is deployed or of a design, and ``where`` it was drilled. ``version``: which
     nats-server was asked for, ``today`` for the system as it runs, empty for what the strategy prepares. ``stores``:
-    databases that ran, ``other_stores`` those with data that did not.
+    databases that ran, ``other_stores`` those with data that did not. ``trigger``: who noticed and decided.
     """
 
     drill: str
@@ -90,6 +90,7 @@ class DrillManifest:
     version: str = ""
     stores: tuple[str, ...] = ()
     other_stores: tuple[str, ...] = ()
+    trigger: str = "checks"
 
     def not_run(self, contract: Contract) -> str:
         """Why nothing is known of what the contract is about; empty where something is, if only of a part of it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import shutil
 import ssl
 import tempfile
@@ -35,11 +36,12 @@ from secondsite.drill.play.final_reads import Reading, all_led
 from secondsite.drill.play.load_streams import load_streams
 from secondsite.drill.play.scene import ReportProgress
 from secondsite.drill.play.script import Drill
-from secondsite.drill.play.setup import Setup
+from secondsite.drill.play.setup import CHECKS, WATCH, Setup
 from secondsite.drill.run import RunOf, RunResult
 from secondsite.drill.verdict.judge import seal
 from secondsite.lab.supervisor import Supervisor
 from secondsite.model.contract import Subject, Venue
+from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.operate import WritePath
 from secondsite.model.procedure import Step
@@ -186,7 +188,18 @@ async def _venue(drill: Drill, setup: Setup, order: GameDayOrder, folder: Path, 
         tls = ssl.create_default_context(cafile=order.ca or None)
     check_path = setup.deployment.traffic.check_path
     faults = {setup.deployment.primary.region.name: order.fault}
-    return StagingVenue(supervisor, folder, places, entrances, order.path, check_path, tls, faults)
+    return StagingVenue(supervisor, folder, places, entrances, order.path, check_path, tls, faults, _judge(setup))
+
+
+def _judge(setup: Setup) -> Endpoint | None:
+    """Raises InputError for what is no address of a watch."""
+    if setup.trigger == CHECKS:
+        return None
+    match = re.fullmatch(r"http://([^/:@\s]+):(\d{1,5})/?", setup.trigger)
+    if match is None:
+        what = f"{setup.trigger!r} is not where a watch answers"
+        raise InputError.at("--trigger", what, "run `secondsite watch judge`, and write http://HOST:PORT")
+    return Endpoint(match[1], int(match[2]))
 
 
 async def _versions(venue: StagingVenue) -> dict[str, str]:
@@ -226,6 +239,7 @@ def _manifest(
         subjects=(Subject.NATS,) if order.path is None else (Subject.API, Subject.NATS),
         contracts=setup.system.contracts,
         new_side=venue.networks(away),
+        trigger=CHECKS if setup.trigger == CHECKS else WATCH,
         steps=steps_of(procedure),
         milestones=procedure.milestones,
         versions=versions,

@@ -40,6 +40,9 @@ class GameDayHands:
         self.skipped.append(step.id)
         return NOT_REHEARSED
 
+    def has_command(self, step: Step) -> bool:
+        return Commands(self.commands).has_command(step)
+
 
 @define(kw_only=True)
 class GameDayStage(OperatedScene):
@@ -66,6 +69,7 @@ class GameDayStage(OperatedScene):
         self.report(f"load of {self.setup.rate_per_s:g} writes a second; waiting for steady state")
         await asyncio.sleep(self.setup.profile.steady_s)
         await self.steady()
+        await self.calm()
         await asyncio.sleep(self.random.uniform(0, self.setup.profile.ttl_s))
 
     async def given_back(self) -> None:

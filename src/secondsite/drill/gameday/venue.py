@@ -39,6 +39,7 @@ class StagingVenue:
     check_path: str
     tls: ssl.SSLContext | None
     faults: Mapping[str, FaultDoor]
+    judge: Endpoint | None = None
 
     @property
     def regions(self) -> tuple[str, ...]:

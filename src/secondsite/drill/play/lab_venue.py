@@ -8,11 +8,16 @@ from pathlib import Path
 from attrs import frozen
 
 from secondsite.drill.play.lab_world import has_api, place
+from secondsite.drill.play.setup import CHECKS, WATCH, Setup
 from secondsite.drill.play.watching import http_well, nats_speaks
 from secondsite.lab.moment import Moment
+from secondsite.lab.observing import unwatchable
 from secondsite.lab.one_address import DIFFERS, dialled, is_shared
+from secondsite.lab.options import JudgingOptions
 from secondsite.lab.supervisor import Supervisor
 from secondsite.lab.world import Lab
+from secondsite.model.endpoint import Endpoint
+from secondsite.model.errors import InputError
 from secondsite.nats.place import NatsPlace
 from secondsite.strategies.server_config import CLIENT_PORT
 
@@ -32,6 +37,10 @@ class LabVenue:
     @property
     def regions(self) -> tuple[str, ...]:
         return self.lab.regions
+
+    @property
+    def judge(self) -> Endpoint | None:
+        return self.lab.observing.judge if self.lab.observing else None
 
     def place(self, region: str) -> NatsPlace:
         return place(self.lab, region)
@@ -57,3 +66,15 @@ class LabVenue:
     async def lose(self, region: str) -> Moment:
         """SIGKILL to everything in it; what was on its way is gone."""
         return await self.lab.kill_region(region)
+
+
+def judging_of(setup: Setup) -> JudgingOptions | None:
+    """The watch that decides, where one does: its rounds and window are those of the drill's own checks. Raises
+    InputError for a design of which no quorum could ever say that it lost a region."""
+    if setup.trigger == CHECKS:
+        return None
+    why = unwatchable(setup.deployment) if setup.trigger == WATCH else "a lab has a watch of its own"
+    if why:
+        raise InputError.at(f"--trigger {setup.trigger}", why, f"write --trigger {CHECKS}")
+    profile = setup.profile
+    return JudgingOptions(profile.check_interval_s, profile.check_threshold, profile.decide_s)

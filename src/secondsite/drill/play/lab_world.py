@@ -224,6 +224,9 @@ class LabManualSteps:
         self.skipped.append(step.id)
         return NOT_REHEARSED
 
+    def has_command(self, step: Step) -> bool:
+        return step.verb is Verb.CREATE_CLUSTER
+
 
 @frozen
 class LabPlaces(Mapping[str, NatsPlace]):

@@ -20,6 +20,9 @@ from secondsite.model.system import System
 from secondsite.strategies.compose import lay_out, procedures
 from secondsite.strategies.design import Kit
 
+CHECKS, WATCH = "checks", "watch"
+"""Who notices and decides: health checks and a second signal of the drill's own, or the shipped observers and watch."""
+
 
 @frozen
 class Setup:
@@ -27,7 +30,8 @@ class Setup:
     (nothing that the strategy needs first is done then), else a version for every server. ``nats_server``: a binary of
     that version to run instead of the one that is known here. ``ignoring_ttl``: the share of users that keep for ever
     what they resolved first; None for the drill's own. ``reach_s``: some writes are older than this at the fault.
-    ``aged``: old writes that are kept, in place of such as grow old in the run itself.
+    ``aged``: old writes that are kept, in place of such as grow old in the run itself. ``trigger``: who notices and
+    decides; on staging the URL of a watch.
 
     ``production`` is the deployment with its own times; ``deployment`` has those of the profile.
     """
@@ -46,6 +50,7 @@ class Setup:
     ignoring_ttl: float | None = None
     reach_s: float = 0.0
     aged: AgedWrites | None = None
+    trigger: str = CHECKS
 
     @property
     def kit(self) -> Kit:

@@ -79,6 +79,7 @@ class Stage(OperatedScene):
         self.report(f"load of {self.setup.rate_per_s:g} writes a second; waiting for steady state")
         await asyncio.sleep(self.setup.profile.steady_s)
         await self.steady()
+        await self.calm()
         # Nobody knows when a resolver asked last: TTL and checks of whole seconds would meet in the same way each time.
         await asyncio.sleep(self.random.uniform(0, self.setup.profile.ttl_s))
         if archived(self.setup.deployment, self.home):  # nor when an archiver looked last

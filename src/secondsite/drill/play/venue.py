@@ -10,6 +10,7 @@ from typing import Protocol
 
 from secondsite.lab.moment import Moment
 from secondsite.lab.supervisor import Supervisor
+from secondsite.model.endpoint import Endpoint
 from secondsite.nats.place import NatsPlace
 
 
@@ -24,6 +25,11 @@ class DrillVenue(Protocol):
 
     @property
     def regions(self) -> tuple[str, ...]: ...
+
+    @property
+    def judge(self) -> Endpoint | None:
+        """Where a watch that decides for the drill answers; None where the drill checks by itself."""
+        ...
 
     def place(self, region: str) -> NatsPlace:
         """As the operator, whom no write gate stops."""

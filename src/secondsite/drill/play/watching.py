@@ -7,10 +7,11 @@ independent of it: whether any NATS server of the region speaks.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from secondsite.lab.http_get import http_get
 from secondsite.model.endpoint import Endpoint
@@ -19,7 +20,35 @@ _SPEAK_S = 1.0
 _ANSWER_S = 60.0
 """The check's own interval ends it before."""
 
+_LOST, _ALIVE = "lost", "alive"
+
 Probe = Callable[[], Awaitable[bool]]
+
+
+@frozen
+class WatchSight:
+    """What a shipped watch says of a region: since when its observers agree now (None: they do not), and whether it
+    decided that the region is lost. Nanoseconds of this machine's monotonic clock."""
+
+    agreed_ns: int | None
+    decided: bool
+    calm: bool
+
+
+async def watch_sight(judge: Endpoint, region: str) -> WatchSight | None:
+    """None where it does not answer."""
+    try:
+        status, body = await http_get(judge, "/status", _SPEAK_S)
+        plain = json.loads(body)
+        one = next(each for each in plain["regions"] if each["region"] == region)
+    except (OSError, TimeoutError, ValueError, KeyError, StopIteration):
+        return None
+    if status != 200:
+        return None
+    old_s = time.time() - plain["at"] + one["for_s"]
+    since = time.monotonic_ns() - round(old_s * 1e9) if one["now"] == _LOST else None
+    calm = bool(one["observers"]) and all(each["vote"] == _ALIVE for each in one["observers"])
+    return WatchSight(since, one["decided"] == _LOST, calm)
 
 
 @define

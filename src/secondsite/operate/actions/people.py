@@ -71,7 +71,8 @@ class ByHand:
     guard: Guard | None = None
 
     async def look(self, context: Context, step: Step) -> Prospect:
-        return Prospect(changes=(f"by hand: {step.title}",), guards=(self.guard,) if self.guard else ())
+        how = "by its command" if context.world.manual_steps.has_command(step) else "by hand"
+        return Prospect(changes=(f"{how}: {step.title}",), guards=(self.guard,) if self.guard else ())
 
     async def run(self, context: Context, step: Step) -> Facts:
         who = await context.world.manual_steps.carry_out(step)

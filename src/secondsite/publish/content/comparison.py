@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import Factory, define, frozen
 
 from secondsite.evaluate.bill import CostItem
-from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Evaluation, Recommendation
-from secondsite.evaluate.known import has_api
+from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Evaluation
+from secondsite.evaluate.known import has_api, served_subject
 from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
@@ -60,10 +60,6 @@ CATEGORIES = {
 OTHER = "other"
 
 
-FIRM, LEANING = 0.8, 0.5
-"""Shares of draws from which on the assumptions hardly matter, and from which on most of them agree."""
-
-
 @frozen
 class ComparedContract:
     """A contract of a strategy. ``chance`` is None, ``verdict`` empty, where nothing is promised."""
@@ -81,14 +77,15 @@ class ComparedContract:
 
 @frozen
 class ComparedStrategy:
-    """One strategy in the comparison. ``standing``: holds, breaches or excluded."""
+    """One strategy in the comparison. ``standing``: holds, breaches or excluded; ``rto`` is that of ``served``."""
 
     number: int
     assessment: Assessment
     recommended: bool
     front: bool
     standing: str
-    api_rto: Figure | None
+    served: Subject
+    rto: Figure | None
     nats_rpo: Figure | None
     chance: Figure | None
     tightest: str
@@ -162,7 +159,8 @@ def rows(evaluation: Evaluation) -> tuple[ComparedStrategy, ...]:
 
 
 def _row(number: int, assessment: Assessment, evaluation: Evaluation) -> ComparedStrategy:
-    api, streams = assessment.outcome(Subject.API), assessment.outcome(Subject.NATS)
+    subject = served_subject(evaluation.system)
+    served, streams = map(assessment.outcome, (subject, Subject.NATS))
     tightest = min((o for o in assessment.outcomes if o.probability_met is not None), key=_chance, default=None)
     return ComparedStrategy(
         number=number,
@@ -171,7 +169,8 @@ def _row(number: int, assessment: Assessment, evaluation: Evaluation) -> Compare
         and not evaluation.recommendation.withheld,
         front=assessment.strategy in evaluation.pareto,
         standing="excluded" if assessment.excluded else "breaches" if assessment.breached else "holds",
-        api_rto=figure(api.rto) if api else None,
+        served=subject,
+        rto=figure(served.rto) if served else None,
         nats_rpo=figure(streams.rpo) if streams else None,
         chance=None if tightest is None else chance(tightest),
         tightest="" if tightest is None else tightest.contract.name,
@@ -255,6 +254,8 @@ def waiting(procedure: Procedure, step: Step, contracts: Sequence[Contract]) -> 
         return made_of(duration(wait.limit_s), LIMITS, wait.limit_s, step.duration)
     if wait.escalate_s is None:
         return None
+    if wait.escalate_s <= 0:
+        return made_of("escalate at once", ESCALATION, wait.escalate_s, step.duration)
     return made_of(f"escalate after {duration(wait.escalate_s)}", ESCALATION, wait.escalate_s, step.duration)
 
 
@@ -292,48 +293,6 @@ def _monthly(assessment: Assessment, provider: str) -> str:
 def regional(assessment: Assessment) -> tuple[ComparedContract, ...]:
     """The contracts for the loss of the region, promised or not."""
     return tuple(judged(o) for o in assessment.outcomes if o.contract.fault is Fault.REGION)
-
-
-def firm_words(recommendation: Recommendation) -> tuple[str, ...]:
-    """How firm it is, in words: how often it wins, what wins instead, and what a wrong choice costs."""
-    between = f"{percent(recommendation.stability_low)} to {percent(recommendation.stability_high)}"
-    lines = [
-        f"it wins in {percent(recommendation.stability)} of simulations of all assumptions ({between}), "
-        f"{recommendation.strategy.pattern} of some kind in {percent(recommendation.pattern_stability)}"
-    ]
-    if recommendation.runners_up:
-        instead = ", ".join(f"{one.strategy} in {percent(one.share)}" for one in recommendation.runners_up)
-        lines.append(f"otherwise {instead}")
-        first = recommendation.runners_up[0]
-        if first.share > recommendation.stability:
-            lines.append(
-                f"{first.strategy} wins more often in simulations; with the assumptions as stated it does not, or it "
-                "costs the same and is less simple"
-            )
-    if recommendation.breached:
-        lines.append(f"it breaches a contract in {percent(recommendation.breached)} of them")
-    if recommendation.regret_usd >= 1:
-        more = dollars(recommendation.regret_usd)
-        lines.append(f"choosing it costs {more} a year more than the best of each simulation")
-    return tuple(lines)
-
-
-def confidence(recommendation: Recommendation) -> str:
-    """In a word, and what it means: for who decides and reads nothing else."""
-    share, first = recommendation.stability, recommendation.runners_up[:1]
-    word = "High" if share >= FIRM else "Medium" if share >= LEANING else "Low"
-    rival = f"; {first[0].strategy} wins in {percent(first[0].share)}" if first else ""
-    pattern = f", and {recommendation.strategy.pattern} of some kind in {percent(recommendation.pattern_stability)}"
-    return f"{word}: it wins in {percent(share)} of simulations of all assumptions{pattern}{rival}"
-
-
-def firmness(stability: float) -> str:
-    """What the stability means for a reader."""
-    if stability >= FIRM:
-        return "high: the assumptions hardly matter"
-    if stability >= LEANING:
-        return "medium: it wins in most simulations; the assumptions below decide the rest"
-    return "low: other strategies win in most simulations; settle the assumptions below before you spend much"
 
 
 def other_blockers(evaluation: Evaluation) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from attrs import frozen
 
 from secondsite.model.contract import Contract
 from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.operate.epoch import verb_of
 from secondsite.publish.content.timeline import ends_s
 from secondsite.strategies.steps import PATIENCE
 
@@ -25,7 +26,7 @@ class Patience:
     """``limit_s`` is None where nothing times out; ``escalate_s`` where there is nobody to escalate to yet, or
     nothing to wait for.
 
-    ``missed`` is the contract for which the median would be too late.
+    ``missed`` is the contract for which the median would be too late; with an ``escalate_s`` of 0 it is late already.
     """
 
     limit_s: float | None
@@ -48,7 +49,9 @@ def patience(procedure: Procedure, step: Step, contracts: Iterable[Contract]) ->
 
 
 def _hurries(procedure: Procedure, step: Step, contract: Contract) -> bool:
-    """Whether what the contract promises waits for the step."""
+    """Whether what the contract promises waits for the step; while a failback is prepared, the other region serves."""
+    if verb_of(procedure) == "failback":
+        return False
     end = procedure.milestones.get(contract.subject)
     if end is None or contract.rto_s is None or contract.fault is not procedure.fault:
         return False

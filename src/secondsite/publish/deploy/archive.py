@@ -14,6 +14,7 @@ from secondsite.archive.manifests import ArchiverSpec, bucket_policy
 from secondsite.archive.manifests import deployment as two_copies
 from secondsite.backup.pod import PodSpec
 from secondsite.model.deployment import Deployment
+from secondsite.publish.deploy.buckets import bucket
 from secondsite.publish.text.yaml_text import yaml_text
 from secondsite.strategies.archiver import archive_arguments, archived, bucket_of, store_url, vault_of
 from secondsite.strategies.deployed_addresses import CREDENTIALS_SECRET, DeployedAddresses
@@ -22,7 +23,6 @@ from secondsite.strategies.server_config import CLIENT_PORT, servers_of
 ARCHIVE = "secondsite-archive"
 """The Deployment, and the service account that may write to the bucket."""
 TERRAFORM = "archive/bucket.tf.json"
-LOCKED_DAYS = 7
 
 
 def archiver_folder(region: str) -> str:
@@ -39,7 +39,9 @@ def archive_files(deployment: Deployment, book: DeployedAddresses, image: str, l
     shipped = [region for region in regions if archived(deployment, region)]
     files = {archiver_file(each): _deployment(deployment, each, book, image, logins) for each in shipped}
     if shipped and vault_of(deployment).provider == "aws":
-        files[TERRAFORM] = json.dumps(_bucket(deployment), indent=2) + "\n"
+        name, prefix = bucket_of(deployment), store_url(deployment).rpartition("/")[2]
+        made = bucket("archive", name, vault_of(deployment).name, {"archiver": bucket_policy(name, prefix)})
+        files[TERRAFORM] = json.dumps(made, indent=2) + "\n"
     return files
 
 
@@ -64,26 +66,3 @@ def _deployment(deployment: Deployment, region: str, book: DeployedAddresses, im
     )
     spec = ArchiverSpec(ARCHIVE, namespace, pod)
     return f"# Written by `secondsite render`.\n{yaml_text(two_copies(spec))}"
-
-
-def _bucket(deployment: Deployment) -> Mapping[str, Any]:
-    """In Terraform's and OpenTofu's JSON. What the archiver may do is `secondsite archive policy`."""
-    bucket, prefix = bucket_of(deployment), store_url(deployment).rpartition("/")[2]
-    lock = {"default_retention": {"mode": "COMPLIANCE", "days": "${var.locked_days}"}}
-    blocked = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
-    of_bucket = {"bucket": "${aws_s3_bucket.archive.id}"}
-    days = "days during which nobody can delete a version of an object"
-    return {
-        "variable": {"locked_days": {"type": "number", "default": LOCKED_DAYS, "description": days}},
-        "provider": {"aws": {"region": vault_of(deployment).name}},
-        "resource": {
-            "aws_s3_bucket": {"archive": {"bucket": bucket, "object_lock_enabled": True}},
-            "aws_s3_bucket_versioning": {"archive": {**of_bucket, "versioning_configuration": {"status": "Enabled"}}},
-            "aws_s3_bucket_object_lock_configuration": {"archive": {**of_bucket, "rule": lock}},
-            "aws_s3_bucket_public_access_block": {"archive": {**of_bucket, **dict.fromkeys(blocked, True)}},
-            "aws_iam_policy": {
-                "archiver": {"name": f"{bucket}-archiver", "policy": json.dumps(bucket_policy(bucket, prefix))}
-            },
-        },
-        "output": {"archiver_policy": {"value": "${aws_iam_policy.archiver.arn}"}},
-    }

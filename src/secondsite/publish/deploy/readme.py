@@ -9,6 +9,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.operate.agent import agent_config
 from secondsite.operate.shell import word
 from secondsite.publish.deploy.archive import TERRAFORM, archive_files
+from secondsite.publish.deploy.buckets import BACKUPS
 from secondsite.publish.deploy.kubernetes import LOGINS, TLS
 from secondsite.publish.deploy.steps import steps
 from secondsite.publish.deploy.store_archives import log_archive_files
@@ -32,7 +33,7 @@ from secondsite.strategies.write_gate import gated_subjects
 NAME = "README.md"
 
 
-def document(deployment: Deployment, book: DeployedAddresses, command: str) -> str:
+def document(deployment: Deployment, book: DeployedAddresses, command: str, *, backups: bool = False) -> str:
     servers = servers_of(deployment)
     configs = server_configs(deployment, book)
     regions = tuple(dict.fromkeys(server.region for server in servers))
@@ -56,6 +57,7 @@ def document(deployment: Deployment, book: DeployedAddresses, command: str) -> s
             watched=any(watches_from(deployment, one) for one in regions),
             bucket=TERRAFORM in archive_files(deployment, book, "", LOGINS),
             names=bool(deployment.traffic.host),
+            backups=backups,
         ),
         servers=_servers(servers, book),
         doors=_doors(servers, configs, book),
@@ -84,6 +86,7 @@ def _files(
     watched: bool,
     bucket: bool,
     names: bool,
+    backups: bool,
 ) -> Md:
     rows = [
         ("REGION/nats/SERVER.conf", Md("configuration of one `nats-server`: the text that `secondsite drill` starts")),
@@ -123,6 +126,9 @@ def _files(
         rows.append(("REGION/watch/", Md("observers and watch of this region, for `kubectl apply -k`")))
     if bucket:
         rows.append((TERRAFORM, Md("the bucket that it ships to, and its policy, for Terraform or OpenTofu")))
+    if backups:
+        kept = "the bucket of scheduled backups in the second region, and policies for `backup` and `prune`"
+        rows.append((BACKUPS, Md(f"{kept}; apply it with `terraform -chdir=./backup apply`")))
     if gated:
         agent_line = (
             "the write gate, open, as the region starts the first time; `secondsite gate` maintains it from then on"

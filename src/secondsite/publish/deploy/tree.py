@@ -9,6 +9,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
 from secondsite.publish.deploy import readme
 from secondsite.publish.deploy.archive import TERRAFORM, archive_files
+from secondsite.publish.deploy.buckets import BACKUPS, backup_bucket_files
 from secondsite.publish.deploy.dns import dns_files
 from secondsite.publish.deploy.kubernetes import KUSTOMIZATION, LOGINS, kubernetes_files
 from secondsite.publish.deploy.store_archives import log_archive_files
@@ -31,6 +32,7 @@ _OURS = (
     "*/stores/*",
     TERRAFORM,
     REPLICAS,
+    BACKUPS,
     "*/rights/*.yaml",
     "*/kubernetes/*.network-policy.yaml",
     f"*/{KUSTOMIZATION}",
@@ -39,10 +41,13 @@ _OURS = (
 )
 
 
-def files(deployment: Deployment, book: DeployedAddresses, command: str, gate_image: str) -> Mapping[str, str]:
-    """Texts by path. ``command`` renders them again; ``gate_image`` runs secondsite.
+def files(
+    deployment: Deployment, book: DeployedAddresses, command: str, gate_image: str, backup_bucket: str = ""
+) -> Mapping[str, str]:
+    """Texts by path. ``backup_bucket``: the URL of the bucket that scheduled backups go to, where it is asked for.
+    ``command`` renders them again; ``gate_image`` runs secondsite.
 
-    Raises InputError for what cannot be deployed so.
+       Raises InputError for what cannot be deployed so.
     """
     if deployment.managed_plan:
         what = f"the servers of {deployment.strategy.id} are the provider's"
@@ -63,7 +68,8 @@ def files(deployment: Deployment, book: DeployedAddresses, command: str, gate_im
         **provider_files(deployment),
         **watch_files(deployment, book, gate_image),
         **dns_files(deployment),
-        readme.NAME: readme.document(deployment, book, command),
+        **backup_bucket_files(deployment, backup_bucket),
+        readme.NAME: readme.document(deployment, book, command, backups=bool(backup_bucket)),
     }
 
 

@@ -60,7 +60,12 @@ SOC_2 = (
 )
 DORA = (
     AuditedClause("5, 6", "management body approves the framework", "[summary](summary.md), with signatures"),
-    AuditedClause("8", "identification of functions, assets and dependencies", _ARCHITECTURE, "third parties you list"),
+    AuditedClause(
+        "8",
+        "identification of functions, assets and dependencies",
+        _ARCHITECTURE,
+        "third parties nobody listed",
+    ),
     AuditedClause(
         "9(4)", "protection: access, keys, change control", "docs/rights.md; rendered Roles", "your policies"
     ),

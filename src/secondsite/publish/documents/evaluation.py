@@ -18,12 +18,11 @@ from secondsite.publish.content.comparison import (
     answer,
     answered,
     best,
-    firm_words,
-    firmness,
     other_blockers,
     provider_of,
     rows,
 )
+from secondsite.publish.content.confidence import firm_words, firmness
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.sources import Sources
 from secondsite.publish.documents.link_names import LINK_NAMES
@@ -68,6 +67,7 @@ def document(inputs: Inputs, sources: Sources) -> str:
         reasons=recommendation.reasons,
         firmness=_firmness(inputs),
         providers=_providers(inputs),
+        served=compared[0].served.upper(),
         patterns=_patterns(inputs, compared, provider, sources),
         links=_links(inputs, compared, provider, sources),
         strategies=_strategies(compared, provider, sources),
@@ -188,10 +188,11 @@ def _patterns(inputs: Inputs, compared: tuple[ComparedStrategy, ...], provider: 
 def _heads(compared: tuple[ComparedStrategy, ...], provider: str, sources: Sources) -> tuple[object, ...]:
     """The columns of `_figures`, each with the mark of what its figures rest on together."""
     every = [row.assessment for row in compared]
-    api = [o.rto for a in every if (o := a.outcome(Subject.API))]
+    subject = compared[0].served
+    served = [o.rto for a in every if (o := a.outcome(subject))]
     nats = [o.rpo for a in every if (o := a.outcome(Subject.NATS))]
     return (
-        sources.head("API RTO", sources.of_all("RTO of api/region, every strategy", api)),
+        sources.head(f"{subject.upper()} RTO", sources.of_all(f"RTO of {subject}/region, every strategy", served)),
         sources.head("NATS RPO", sources.of_all("RPO of nats/region, every strategy", nats)),
         sources.head("Contracts", sources.of_all("probability that contracts hold", _judged(every))),
         sources.head("Down, min/year\t", sources.of_all("downtime", (a.downtime_minutes for a in every))),
@@ -210,9 +211,9 @@ def _judged(assessments: Sequence[Assessment]) -> Iterator[Estimate]:
 
 def _figures(row: ComparedStrategy, provider: str, sources: Sources) -> tuple[object, ...]:
     a = row.assessment
-    api, nats = a.outcome(Subject.API), a.outcome(Subject.NATS)
+    served, nats = a.outcome(row.served), a.outcome(Subject.NATS)
     return (
-        sources.value(api.rto, row.api_rto.text) if api and row.api_rto else "–",
+        sources.value(served.rto, row.rto.text) if served and row.rto else "–",
         sources.value(nats.rpo, row.nats_rpo.text) if nats and row.nats_rpo else "–",
         Md(contracts_text(row)),
         Md(f"~{number(row.downtime.order)}"),

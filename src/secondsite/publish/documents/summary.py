@@ -11,7 +11,8 @@ from secondsite.model.deployment import Requirement
 from secondsite.model.estimate import Estimate
 from secondsite.model.wording import dollars, number
 from secondsite.publish.content.board import ContractBoardRow, board
-from secondsite.publish.content.comparison import answer, answered, confidence, provider_of
+from secondsite.publish.content.comparison import answer, answered, provider_of
+from secondsite.publish.content.confidence import confidence
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.proof import undrilled
 from secondsite.publish.content.roadmap import roadmap

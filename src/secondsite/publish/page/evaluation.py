@@ -25,8 +25,6 @@ from secondsite.publish.content.comparison import (
     answered,
     bill_lines,
     described,
-    firm_words,
-    firmness,
     other_blockers,
     provider_of,
     regional,
@@ -34,6 +32,7 @@ from secondsite.publish.content.comparison import (
     spent_on,
     waiting,
 )
+from secondsite.publish.content.confidence import firm_words, firmness
 from secondsite.publish.content.timeline import Phase
 from secondsite.publish.drawings import charts
 from secondsite.publish.drawings.evaluation import influences, stacks, tradeoff, waterfall

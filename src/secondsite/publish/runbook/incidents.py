@@ -86,16 +86,6 @@ def attack(sources: Sources) -> Md:
     )
 
 
-def dependencies(inputs: Inputs) -> Md:
-    """What the second region needs from outside of both, as far as the system file says it."""
-    system = inputs.system
-    named = {f"secrets: {secret.store}" for secret in system.secrets if secret.store}
-    named |= {f"backups: {backup.destination}" for backup in system.backups if backup.destination}
-    if inputs.chosen.deployment.traffic.host:
-        named.add(f"DNS of {inputs.chosen.deployment.traffic.host}")
-    return bullets([text(one) for one in sorted(named)]) if named else Md("")
-
-
 def gradually(inputs: Inputs, sources: Sources) -> Md:
     """How clients are moved back a share at a time; only weighted records can."""
     traffic = inputs.chosen.deployment.traffic

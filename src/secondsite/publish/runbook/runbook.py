@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
-from secondsite.model.contract import Contract, Subject
+from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.model.procedure import Procedure, Step, Verb
@@ -15,12 +15,13 @@ from secondsite.operate.verbs import commands
 from secondsite.publish.content.board import deciding
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.measured import evidence_mark
-from secondsite.publish.content.patience import ESCALATION, LIMITS, patience
 from secondsite.publish.content.sources import Sources
-from secondsite.publish.runbook.by_hand import BASIS, SHOWS_ITSELF, by_hand_s, checks
+from secondsite.publish.runbook.by_hand import SHOWS_ITSELF, checks
 from secondsite.publish.runbook.dns_commands import DnsSteps, dns_steps
 from secondsite.publish.runbook.executor_commands import executor_commands, second_region
-from secondsite.publish.runbook.incidents import attack, dependencies, gradually, gray, levels
+from secondsite.publish.runbook.incidents import attack, gradually, gray, levels
+from secondsite.publish.runbook.limits import all_limits, by_hand, limit, promised, waiting
+from secondsite.publish.runbook.outside import reach_checks, services_of_others, shared_parts
 from secondsite.publish.runbook.remedies import remedy
 from secondsite.publish.text.markdown import Md, bullets, code, fence, joined, strong, table, text
 from secondsite.publish.text.nonbreaking import duration
@@ -90,7 +91,9 @@ def section(inputs: Inputs, sources: Sources) -> str:
         levels=levels(inputs, sources),
         gray=gray(inputs, sources),
         attack=attack(sources),
-        dependencies=dependencies(inputs),
+        shared_parts=shared_parts(inputs),
+        services_of_others=services_of_others(inputs, sources),
+        reach_checks=reach_checks(inputs),
         gradually=gradually(inputs, sources),
     )
 
@@ -201,7 +204,7 @@ def _overview(inputs: Inputs, fault: Fault | None, procedure: Procedure, sources
             joined(_numbers(procedure, step)) or "–",
             sources.figure(step.duration),
             duration(last.steps_s[step.id]) if last and step.id in last.steps_s else "never",
-            _limit(inputs, sources, procedure, step),
+            limit(inputs, sources, procedure, step),
             joined(_brings(procedure, step)),
         )
         for number, step in enumerate(procedure.steps, 1)
@@ -214,7 +217,7 @@ def _overview(inputs: Inputs, fault: Fault | None, procedure: Procedure, sources
         "After",
         "Takes",
         measured,
-        sources.head("Limit\t", _limits(inputs, sources)),
+        sources.head("Limit\t", all_limits(inputs, sources)),
         "Back then",
     )
     return table(heads, rows)
@@ -250,62 +253,11 @@ def _shown(
         commands=fence(line for command in typed for line in command.split("\n")) if typed else Md(""),
         check=f"{step.check} (the commands above show it)" if typed and step.verb in SHOWS_ITSELF else step.check,
         checks=fence(shown) if (shown := checks(context, step)) else Md(""),
-        limit=Md(f"{_waiting(inputs, sources, procedure, step)}{_person(sources, step, typed)}"),
+        limit=Md(f"{waiting(inputs, sources, procedure, step)}{by_hand(sources, step, typed)}"),
         fails=remedy(step),
         final=not step.reversible,
         brings_back=joined(map(strong, _brings(procedure, step))),
     )
-
-
-def _person(sources: Sources, step: Step, typed: Sequence[str]) -> Md:
-    """A limit of seconds is the executor's; a person reads, finds the place and types."""
-    if step.by_person or not typed:
-        return Md("")
-    takes_s = by_hand_s(step, typed)
-    mark = sources.stated("a step in the hands of a person", "", BASIS, "a")
-    return Md(f"; by hand about {duration(takes_s)} {mark}, escalate after {duration(2 * takes_s)}")
-
-
-def _limits(inputs: Inputs, sources: Sources) -> Md:
-    """One mark for the limits of all procedures: they are no surer than the durations that they are made of."""
-    chosen = inputs.chosen
-    procedures = [*chosen.procedures.values(), *([chosen.failback] if chosen.failback else [])]
-    takes = (step.duration for one in procedures for step in one.steps if not step.blocked)
-    return sources.of_all("limits of steps", takes, LIMITS)
-
-
-def _limit(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step) -> Md:
-    """In a cell: the time limit, or for whom there is none, when to escalate."""
-    wait = patience(procedure, step, _promised(inputs))
-    if wait.limit_s is not None:
-        return sources.value(step.duration, duration(wait.limit_s))
-    if wait.escalate_s is None:
-        return Md("none")
-    return Md(f"escalate after {sources.value(step.duration, duration(wait.escalate_s))}")
-
-
-def _waiting(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step) -> Md:
-    """In a sentence, with what the step is expected to take."""
-    takes = sources.figure(step.duration, span=True)
-    wait = patience(procedure, step, _promised(inputs))
-    if wait.limit_s is not None:
-        limit = sources.value(step.duration, duration(wait.limit_s))
-        return Md(f"Limit: {limit}; takes {takes}")
-    if wait.escalate_s is None:
-        no_limit = "; there is no limit, as the failover has not started" if step.verb is Verb.DETECT else ""
-        return Md(f"Expect {takes}{no_limit}")
-    whom = "A person" if step.by_person else "You cannot speed this up"
-    late = f", or {code(wait.missed.name)} cannot hold" if wait.missed else ""
-    when = sources.value(step.duration, duration(wait.escalate_s))
-    return Md(f"{whom}: expect {takes}; escalate after {when} {_escalation(sources)}{late}")
-
-
-def _escalation(sources: Sources) -> Md:
-    return sources.stated("when to escalate", "", ESCALATION, "c")
-
-
-def _promised(inputs: Inputs) -> tuple[Contract, ...]:
-    return tuple(outcome.contract for outcome in inputs.chosen.outcomes if outcome.promised)
 
 
 def _last(inputs: Inputs, fault: Fault | None) -> Measurement | None:
@@ -319,7 +271,7 @@ def _measured(inputs: Inputs, sources: Sources, fault: Fault | None) -> Md:
     """What the last drill took, by phase; unproven where there is none."""
     latest = _last(inputs, fault)
     if latest is None:
-        alike = [one for c in _promised(inputs) if c.fault is fault and (one := deciding(inputs, c)) and one.rto_s]
+        alike = [one for c in promised(inputs) if c.fault is fault and (one := deciding(inputs, c)) and one.rto_s]
         back = joined((_back(one, sources) for one in alike), "; ")
         return Md(f"Measured: {back}." if alike else "**Unproven:** no drill has timed it.")
     return Md(f"Measured: {phases_text(latest)} {evidence_mark(latest, sources)}")

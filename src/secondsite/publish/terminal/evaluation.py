@@ -15,12 +15,13 @@ from rich.text import Text
 
 from secondsite.evaluate.cost import machines_usd
 from secondsite.evaluate.evaluation import Assessment, ContractOutcome, Evaluation, MigrationStep, PolicyFigures
+from secondsite.evaluate.known import served_subject
 from secondsite.evaluate.latency import LatencyFigures
-from secondsite.model.contract import Verdict
+from secondsite.model.contract import Subject, Verdict
 from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Severity
 from secondsite.model.wording import counted, dollars, number, percent, quantity, short_duration, short_span
-from secondsite.publish.content.comparison import firm_words, firmness
+from secondsite.publish.content.confidence import firm_words, firmness
 from secondsite.publish.terminal.store_choices import NOTE, store_table
 
 _STYLES = {Verdict.BREACHED: "red", Verdict.UNPROVEN: "yellow", Verdict.MET: "green"}
@@ -73,14 +74,14 @@ def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
 
 def render_many(evaluations: Sequence[Evaluation]) -> Table:
     """Under the name of each system, what is recommended there and its figures."""
-    table = _plain_table("system, recommended", "API RTO", "held", "own/year", "verdict")
+    table = _plain_table("system, recommended", "RTO", "held", "own/year", "verdict")
     for evaluation in evaluations:
         best = evaluation.recommended
-        api = best.outcome("api")
+        served = best.outcome(served_subject(evaluation.system))
         table.add_row(Text(evaluation.system.name, style="bold"))
         table.add_row(
             " nothing: no stream is known" if evaluation.recommendation.withheld else f" {best.strategy.id}",
-            _spread(api.rto) if api else "",
+            _spread(served.rto) if served else "",
             _held(best),
             dollars(best.owning_usd.mean),
             _verdict(best),
@@ -144,15 +145,16 @@ def _short_name(assessment: Assessment) -> str:
 
 
 def _strategies(evaluation: Evaluation) -> Table:
-    columns = (("API RTO", 11), ("NATS RPO", 9), ("held", 7), ("verdict", 8))
+    subject = served_subject(evaluation.system)
+    columns = ((f"{subject.upper()} RTO", 11), ("NATS RPO", 9), ("held", 7), ("verdict", 8))
     table = _side_by_side(columns)
     streams = any(cluster.streams for cluster in evaluation.system.nats)
     for assessment, mark, name in _grouped(evaluation, table):
-        api, nats = assessment.outcome("api"), assessment.outcome("nats")
+        served, nats = assessment.outcome(subject), assessment.outcome(Subject.NATS)
         table.add_row(
             mark,
             name,
-            _spread(api.rto) if api else "",
+            _spread(served.rto) if served else "",
             short_duration(nats.rpo.quantile(0.95)) if nats and streams else "–",
             _held(assessment),
             _verdict(assessment),

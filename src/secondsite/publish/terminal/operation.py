@@ -48,9 +48,7 @@ def aborted_text(aborted: Aborted) -> str:
 
 
 def _step(one: PlannedStep) -> list[str]:
-    marks = [
-        mark for mark, there in (("CANNOT BE UNDONE", one.irreversible), ("by a person", one.step.by_person)) if there
-    ]
+    marks = [mark for mark, there in (("CANNOT BE UNDONE", one.irreversible), ("by a person", one.by_person)) if there]
     tail = f" [{', '.join(marks)}]" if marks else ""
     return [
         f"{one.step.id}: {one.step.title}{tail}",

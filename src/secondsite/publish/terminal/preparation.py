@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from secondsite.model.wording import counted
 from secondsite.operate.check import Answer, PlaceFinding, Preparation, StepLeft
+from secondsite.publish.terminal.console import folded
 
+_INDENT = " " * 8
 _ORDER = (Answer.NO, Answer.UNKNOWN, Answer.YES)
 
 
@@ -29,10 +31,10 @@ _WORDS = {
 
 
 def _lines(one: PlaceFinding) -> list[str]:
-    lines = [f"{one.answer:<8}{one.about}: {one.what}"]
-    return [*lines, f"        {one.remedy}"] if one.remedy and one.answer is not Answer.YES else lines
+    lines = [folded(f"{one.answer:<8}{one.about}: {one.what}", _INDENT)]
+    return [*lines, folded(f"{_INDENT}{one.remedy}", _INDENT)] if one.remedy and one.answer is not Answer.YES else lines
 
 
 def _by_hand(one: StepLeft) -> str:
     procedure = one.procedure.partition(" ")[0]
-    return f"        {procedure}: {one.step}: {one.title} ({one.why})"
+    return folded(f"{_INDENT}{procedure}: {one.step}: {one.title} ({one.why})", f"{_INDENT}  ")

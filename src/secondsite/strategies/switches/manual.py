@@ -34,7 +34,7 @@ class Manual:
         change = make_step(
             self.kit,
             Verb.CHANGE_TRAFFIC,
-            f"edit the record of {deployment.traffic.host or 'the service'} by hand: it points at {to.name}",
+            f"point the record of {deployment.traffic.host or 'the service'} at {to.name}",
             "converge.manual",
             check=f"every authoritative server answers with the address of {to.name}",
             after=ready,
