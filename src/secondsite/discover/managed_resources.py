@@ -153,9 +153,9 @@ def _engine_text(one: ManagedResource) -> str:
 def _all(kind: ManagedKind, inventory: ResourceInventory) -> Iterator[ManagedResource]:
     for resource in inventory.of_kind(kind.kind):
         if _of(kind, resource.group):
-            said = _at(resource.top, kind.at)
-            name = (_at(said, kind.name).text if kind.name else "") or resource.name
-            region = _at(said, kind.region).text if kind.region else ""
+            body = _at(resource.top, kind.at)
+            name = (_at(body, kind.name).text if kind.name else "") or resource.name
+            region = _at(body, kind.region).text if kind.region else ""
             annotated = resource.annotations.get(_ACK_REGION)
             yield ManagedResource(name, kind, resource, region or (annotated.text if annotated else ""), [])
 
