@@ -12,9 +12,7 @@ from secondsite.model.endpoint import Endpoint
 FOLLOWER = "follower"
 """Whom a replica logs in as: it may replicate, and nothing else."""
 SLOT = "standby"
-BY_HAND = "secondsite"
-"""The slot that a person is told to make on the way back (`postgres follow --slot`)."""
-CONFIRMING = f"ANY 1 ({SLOT}, {BY_HAND})"
+CONFIRMING = f"ANY 1 ({SLOT})"
 """Of a primary whose commits wait for the other region: a standby is called like its slot, whoever made it follow."""
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
 
@@ -33,7 +31,7 @@ def postgres_follows(primary: Endpoint, *, synchronous: bool = False) -> Mapping
 
 
 def redis_follows(primary: Endpoint) -> tuple[str, ...]:
-    """Lines of its configuration: each write is in its own file before it is answered, once it serves."""
+    """Lines of its configuration: it keeps what it gets in a file of its own, once it serves."""
     return (
         f"replicaof {primary.host} {primary.port}",
         f"masteruser {FOLLOWER}",

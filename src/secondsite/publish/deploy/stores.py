@@ -21,7 +21,6 @@ from secondsite.publish.deploy.texts import file_name
 from secondsite.publish.text.yaml_text import yaml_text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.store_servers import (
-    BY_HAND,
     CONFIRMING,
     FOLLOWER,
     POSTGRES_PORT,
@@ -159,7 +158,7 @@ _WAIT = f"""\
 -- waits until the other region has it, and while the standby is away it waits for ever.
 \\set ON_ERROR_STOP on
 SELECT count(*) > 0 AS follows FROM pg_stat_replication
-  WHERE application_name IN ('{SLOT}', '{BY_HAND}') AND state = 'streaming' \\gset
+  WHERE application_name = '{SLOT}' AND state = 'streaming' \\gset
 \\if :follows
   ALTER SYSTEM SET synchronous_standby_names = '{CONFIRMING}';
   SELECT pg_reload_conf();
