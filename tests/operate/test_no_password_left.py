@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from drilled import MANIFEST
+from fake_qdrant import fake_qdrant
 from in_loop import in_loop
 from postgres_pair import EXAMPLE, STORE, PostgresPair, postgres_pair
+from redis_pair import redis_pair
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli.__main__ import run
@@ -115,6 +117,42 @@ async def test_no_password_is_left_by_a_failover_of_databases(
     assert found == []
     assert holding(tmp_path, password) == []
     assert len(logs(tmp_path)) >= 2, "the servers' own logs are looked through too"
+
+
+@in_loop
+async def test_no_login_is_left_by_the_verbs_on_redis_and_qdrant(
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    found, key = list[bytes](), secrets.token_hex()
+    with redis_pair(tmp_path_factory.mktemp("servers")) as pair, fake_qdrant(key) as qdrant:
+        qdrant.points = {"docs": [1, 2, 3]}
+        password = pair.passwords["operator"]
+        monkeypatch.setenv("QDRANT_KEY", key)
+        for name, port in (("OLD", pair.primary), ("NEW", pair.replica)):
+            monkeypatch.setenv(name, f"redis://operator:{password}@127.0.0.1:{port}")
+        told = ("--key", "env:QDRANT_KEY", "--folder", str(tmp_path / "snapshots"))
+        verbs = [
+            *(("redis", "status", "env:NEW"), ("redis", "caught-up", "env:NEW", "env:OLD")),
+            *(("redis", "fence", "env:OLD"), ("redis", "promote", "env:NEW")),
+            ("redis", "salvage", "env:OLD", "env:NEW", "--folder", str(tmp_path / "keys")),
+            *(("redis", "follow", "env:OLD", "env:NEW"), ("redis", "unfence", "env:OLD")),
+            ("init", "--redis", "env:NEW", "--file", str(tmp_path / "found.yaml")),
+            *(("qdrant", "save", qdrant.url, *told), ("qdrant", "restore", qdrant.url, *told, "--replace")),
+        ]
+        watching = asyncio.create_task(_watched(password, found))
+        codes = [await asyncio.to_thread(run, list(verb)) for verb in verbs]
+        watching.cancel()
+    assert (await asyncio.gather(watching, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+    said = capfd.readouterr()
+    (tmp_path / "said.txt").write_text(said.out + said.err + caplog.text, encoding="utf-8")
+    assert codes == [0] * len(verbs), said
+    assert found == []
+    assert [holding(tmp_path, each) for each in (password, key)] == [[], []]
 
 
 def test_a_password_that_was_left_is_found(tmp_path: Path) -> None:

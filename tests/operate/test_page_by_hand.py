@@ -1,26 +1,39 @@
 """The published page by nobody but a person: each fenced block of the region's chapter and of the way back, typed as it
-stands there, on three servers in each of two regions, while clients write; judged by the laws of a drill.
+stands there, checks too, on three servers in each of two regions, a database, a Redis with data and secrets, while
+clients write; judged by the laws of a drill.
 
-What a block leaves to a person in words (configuration and restarts of servers) is done between its lines.
+What a block leaves to a person in words (configuration, stops and starts of servers) is done between its lines.
 """
 
 from __future__ import annotations
 
 import asyncio
+import csv
 import re
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from drilling import LEAFNODE, setup_of
+from attrs import evolve, frozen
+from drilling import LEAFNODE
+from postgres_pair import PostgresPair
+from redis_lab import RedisLab
 from typed_commands import Typist
+from typed_stores import TypedStores, typed_stores
 
+from secondsite.catalogue.bundle import load_catalogue
+from secondsite.cli.__main__ import run
+from secondsite.discover.system_file.reading import load_system
 from secondsite.drill.explore.laws import Promise, lost, overlap, silence_s
 from secondsite.drill.explore.writers import RegionWriter
 from secondsite.drill.play.final_reads import all_led
+from secondsite.drill.play.keys import saved_key_ids
 from secondsite.drill.play.lab_world import LabSites, place
 from secondsite.lab.options import LabOptions
+from secondsite.lab.postgres_files import prefix
 from secondsite.lab.world import Lab
+from secondsite.model.strategy import Strategy
 from secondsite.nats.address import parse_addresses
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import NatsPlace
@@ -28,21 +41,50 @@ from secondsite.nats.streams import StreamApi
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.layout import families, probe_subject
 from secondsite.operate.positions import STREAM as POSITIONS
+from secondsite.strategies.compose import lay_out
+from secondsite.strategies.design import Kit
 
 pytestmark = [pytest.mark.slow, pytest.mark.drills]
-PAGE = Path(__file__).parents[2] / "examples/kgents/docs/saas/runbook.md"
+EXAMPLE = Path(__file__).parents[2] / "examples/kgents"
+PAGE = EXAMPLE / "docs/saas/runbook.md"
+STOPPED, STARTED = "# stop the server in", "# start the server in"
 HOME, AWAY = "us-east-1", "us-west-2"
 JOINED = "# nats.conf as rendered"
 NEEDS_HOME = (2, 3)
 """Steps of the failover that ask the lost region: the page says what to do where it does not answer."""
 
 
-def blocks(heading: str) -> dict[int, list[str]]:
-    """By step, the lines of its fenced block."""
-    text = PAGE.read_text("utf-8")
+@frozen
+class Block:
+    """What a step has to be typed, and what to look with that it is done."""
+
+    lines: list[str]
+    checks: list[str]
+
+
+def blocks(heading: str, page: Path = PAGE) -> dict[int, Block]:
+    """By step."""
+    text = page.read_text("utf-8")
     chapter = re.split(r"\n##+ ", text.split(f"\n### {heading}", 1)[1].replace("\n#### ", "\n@@@@ "), maxsplit=1)[0]
-    steps = re.findall(r"\n@@@@ (\d+)\..*?\n```sh\n(.*?)```", chapter, re.DOTALL)
-    return {int(number): block.splitlines() for number, block in steps}
+    steps = {int(one.partition(".")[0]): re.findall(r"```sh\n(.*?)```", one, re.DOTALL) for one in _steps(chapter)}
+    return {number: Block(*[(*typed, "")[at].splitlines() for at in (0, 1)]) for number, typed in steps.items()}
+
+
+def _steps(chapter: str) -> list[str]:
+    return chapter.split("\n@@@@ ")[1:]
+
+
+def published(folder: Path) -> Path:
+    """The runbook of the example, but for its Redis, which holds data here."""
+    folder.mkdir()
+    text = (EXAMPLE / "secondsite.yaml").read_text("utf-8")
+    stores = text.index("\nstores:")
+    redis = text[stores:].replace("loss: cache", "loss: data", 1)
+    assert redis != text[stores:]
+    (folder / "secondsite.yaml").write_text(text[:stores] + redis, "utf-8")
+    command = ("publish", str(folder / "docs"), "--file", str(folder / "secondsite.yaml"), "--years", "2000")
+    assert run([*command, "--quiet"]) == 0
+    return folder / "docs/runbook.md"
 
 
 def test_the_page_has_a_block_for_each_step() -> None:
@@ -53,10 +95,13 @@ def test_the_page_has_a_block_for_each_step() -> None:
 class Scene:
     """A lab, who types, and what clients were promised."""
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
-        self.lab, self.promises = lab, list[Promise]()
-        self.typist = Typist(folder, {r: lab.nats_urls(r, operator=True)[0] for r in (HOME, AWAY)})
+    def __init__(self, lab: Lab, folder: Path, stores: TypedStores) -> None:
+        self.lab, self.promises, self.stores = lab, list[Promise](), stores
+        self.rows, self.keys = PostgresPair(lab), RedisLab(lab)
+        urls = {r: lab.nats_urls(r, operator=True)[0] for r in (HOME, AWAY)}
+        self.typist = Typist(folder, urls, "qdrant", stores.logins())
         self.typist.prepare()
+        stores.write_kubectl(folder / "bin" / "kubectl")
         self.families = families(lab.deployment)
         subjects = [(family.name, probe_subject(family.subjects[0])) for family in self.families]
         self.writers = {
@@ -78,9 +123,36 @@ class Scene:
             assert time.monotonic() < since_s + 60, f"nobody writes in {region}"
             await asyncio.sleep(0.1)
 
-    async def type(self, lines: list[str]) -> None:
-        done = await asyncio.to_thread(self.typist.type, lines)
+    async def type(self, lines: list[str], region: str = "") -> None:
+        done = await self.typed(lines, region)
         assert done.returncode == 0, (lines, done.stdout[-500:], done.stderr[-1500:])
+
+    async def typed(self, lines: list[str], region: str = "") -> subprocess.CompletedProcess[str]:
+        """``region``: on whose database's machine."""
+        data = {"PGDATA": str(self.rows.host(region).data)} if region else {}
+        return await asyncio.to_thread(evolve(self.typist, more={**self.typist.more, **data}).type, lines)
+
+    async def carry_out(self, block: Block) -> None:
+        """Its lines, with a database stopped and started where they say so, then its checks."""
+        region, lines = "", list[str]()
+        for line in block.lines:
+            if not line.startswith((STOPPED, STARTED)):
+                lines.append(line)
+                continue
+            await self.type(lines, region)
+            lines, region = [], HOME if HOME in line else AWAY
+            name = self.rows.name(region)
+            if line.startswith(STARTED):
+                await self.lab.restart(name)
+                continue
+            stop = (*prefix(), "pg_ctl", *line.partition(": pg_ctl ")[2].split(), "-m", "fast")
+            await self.type([" ".join(stop)], region)
+        await self.type(lines, region)
+        await self.type(block.checks)
+
+    async def write_rows(self, region: str, *ids: str) -> None:
+        await self.rows.write(region, *ids)
+        await self.keys.write(region, *ids)
 
     async def held(self, region: str) -> dict[str, set[str]]:
         held: dict[str, set[str]] = {}
@@ -103,51 +175,120 @@ def test_over_and_back_by_the_blocks_of_the_page(tmp_path: Path, capsys: pytest.
 
 
 async def _there_and_back(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    deployment = setup_of(LEAFNODE).deployment
-    async with Lab.up(deployment, LabOptions(services=False, positions_s=1.0, rtt_ms={(HOME, AWAY): 65.0})) as lab:
-        scene, sites = Scene(lab, folder), LabSites(lab)
-        scene.write(HOME)
-        await scene.written(HOME)
-        await scene.quiet()
-        await _over_there(lab)
-        await lab.kill_region(HOME)
-        began_s = time.monotonic()
-        scene.write(AWAY)
-        for number, lines in blocks("Fault: region").items():
-            if number not in NEEDS_HOME:
-                await scene.type(lines)
-        await scene.written(AWAY)
-        over_s = silence_s(scene.promises, began_s, time.monotonic())
-        promised = tuple(scene.promises)
-        assert not lost(promised, await scene.held(AWAY))
-        began_s = time.monotonic()
-        scene.write(HOME)
-        for number, lines in blocks("Failback to us-east-1").items():
-            if number == 1:
-                await sites.isolate(HOME)
-                await all_led(place(lab, HOME), [family.name for family in scene.families], 30.0)
-            joins = next((at for at, line in enumerate(lines) if line.startswith(JOINED)), None)
-            if joins is None:
-                await scene.type(lines)
-                continue
-            await scene.type(lines[:joins])
-            await sites.join(HOME)
-            await lab.answers(HOME)
-            await _linked(lab)
-            await scene.type(lines[joins:])
-        await scene.written(HOME)
-        back_s = silence_s(scene.promises, began_s, time.monotonic())
-        await scene.quiet()
-        assert not overlap(scene.promises, AWAY, HOME, began_s)
-        assert not lost(scene.promises, await scene.held(HOME))
-        async with place(lab, AWAY).open() as opened:
-            states = [await StreamApi(opened).stream(family.name) for family in scene.families]
-        assert all(state and state.is_mirror for state in states)
-        async with place(lab, HOME).open() as opened:
-            consumers = await StreamApi(opened).consumers("kgent-events")
-        assert {one.name for one in consumers} == {"sse-fanout", "metering"}
+    page = await asyncio.to_thread(published, folder / "shop")
+    kit = Kit.of(load_system(page.parents[1] / "secondsite.yaml"), load_catalogue())
+    deployment = lay_out(Strategy.parse(LEAFNODE), kit)
+    options = LabOptions(services=False, databases=True, positions_s=1.0, rtt_ms={(HOME, AWAY): 65.0})
+    async with Lab.up(deployment, options) as lab:
+        with typed_stores(lab, folder / "stores") as stores:
+            await _carried_out(Scene(lab, folder, stores), page, capsys)
+
+
+async def _carried_out(scene: Scene, page: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lab, over, back = scene.lab, blocks("Fault: region", page), blocks("Failback to us-east-1", page)
+    (compared,) = [block for block in over.values() if block.lines[0].startswith("digest()")]
+    (promoted,) = [block for block in over.values() if any("pg_promote" in line for line in block.lines)]
+    _put_secrets(scene.stores, HOME, AWAY)
+    await scene.carry_out(compared)  # as at the last drill: the digests of the region that is lost stay
+    scene.write(HOME)
+    await scene.written(HOME)
+    await scene.quiet()
+    await _replicated(scene, "a", "b")
+    await _over_there(lab)
+    await lab.wan.cut(HOME, AWAY)
+    await scene.write_rows(HOME, "only there")
+    await lab.kill_region(HOME)
+    await lab.wan.heal(HOME, AWAY)
+    scene.stores.lose(HOME)
+    _rotate(scene.stores, AWAY)
+    began_s = time.monotonic()
+    scene.write(AWAY)
+    for number, block in over.items():
+        if number in NEEDS_HOME:
+            continue
+        if block is compared:
+            await scene.type(block.lines)
+            assert (await scene.typed(block.checks)).returncode == 1  # rotated in one region alone
+            _put_secrets(scene.stores, AWAY)
+        await scene.carry_out(block)
+    await scene.written(AWAY)
+    over_s = silence_s(scene.promises, began_s, time.monotonic())
+    assert not lost(tuple(scene.promises), await scene.held(AWAY))
+    await scene.write_rows(AWAY, "c")
+    back_s = await _bring_back(scene, back)
+    assert await scene.rows.ids(HOME) == ["a", "b", "c"]
+    assert await scene.keys.ids(HOME) == {"a", "b", "c"}
+    saved = _saved(scene.typist.folder / "rows")
+    assert saved == {"us-east-1-postgres": ["only there"], "us-east-1-redis": ["only there"]}
+    await _replicated(scene, "d")
+    lab.kill(*[one.name for fleet in lab.stores.each for one in fleet.databases if one.region == HOME])
+    await scene.carry_out(promoted)
+    await scene.write_rows(AWAY, "e")  # nobody is fenced out of what was fenced on the way back
+    assert await scene.rows.ids(AWAY) == ["a", "b", "c", "d", "e"]
+    assert await scene.keys.ids(AWAY) == {"a", "b", "c", "d", "e"}
     with capsys.disabled():
         print(f"\nlongest time without a writer, as fast as it is typed here: over {over_s:.1f} s, back {back_s:.1f} s")
+
+
+async def _replicated(scene: Scene, *ids: str) -> None:
+    await scene.write_rows(HOME, *ids)
+    await scene.rows.caught_up()
+    await scene.keys.caught_up()
+
+
+async def _bring_back(scene: Scene, back: dict[int, Block]) -> float:
+    """The longest time without a writer."""
+    lab, sites = scene.lab, LabSites(scene.lab)
+    scene.stores.lose(HOME, False)
+    began_s = time.monotonic()
+    scene.write(HOME)
+    for number, block in back.items():
+        if number == 1:
+            await sites.isolate(HOME)
+            await all_led(place(lab, HOME), [family.name for family in scene.families], 30.0)
+        joins = next((at for at, line in enumerate(block.lines) if line.startswith(JOINED)), None)
+        if joins is None:
+            await scene.carry_out(block)
+            continue
+        await scene.type(block.lines[:joins])
+        await sites.join(HOME)
+        await lab.answers(HOME)
+        await _linked(lab)
+        await scene.carry_out(evolve(block, lines=block.lines[joins:]))
+    await scene.written(HOME)
+    back_s = silence_s(scene.promises, began_s, time.monotonic())
+    await scene.quiet()
+    assert not overlap(scene.promises, AWAY, HOME, began_s)
+    assert not lost(scene.promises, await scene.held(HOME))
+    async with place(lab, AWAY).open() as opened:
+        states = [await StreamApi(opened).stream(family.name) for family in scene.families]
+    assert all(state and state.is_mirror for state in states)
+    async with place(lab, HOME).open() as opened:
+        consumers = await StreamApi(opened).consumers("kgent-events")
+    assert {one.name for one in consumers} == {"sse-fanout", "metering"}
+    return back_s
+
+
+def _put_secrets(stores: TypedStores, *regions: str) -> None:
+    for region in regions:
+        for secret in stores.lab.deployment.system.secrets:
+            stores.put(region, secret.namespace, secret.object_name, {"password": "of today"})
+
+
+def _rotate(stores: TypedStores, region: str) -> None:
+    secret = stores.lab.deployment.system.secrets[-1]
+    stores.put(region, secret.namespace, secret.object_name, {"password": "of tomorrow"})
+
+
+def _saved(folder: Path) -> dict[str, list[str]]:
+    """By store of a region, the ids of the load in what was saved of it."""
+    found: dict[str, list[str]] = {}
+    for path in folder.rglob("*.csv"):
+        with path.open(encoding="utf-8", newline="") as file:
+            found.setdefault(path.relative_to(folder).parts[0], []).extend(row["id"] for row in csv.DictReader(file))
+    for kept in {path.parent for path in folder.rglob("keys.only-there.jsonl")}:
+        found.setdefault(kept.relative_to(folder).parts[0], []).extend(sorted(saved_key_ids(kept)))
+    return found
 
 
 async def _over_there(lab: Lab) -> None:

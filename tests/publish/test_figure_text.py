@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from reported import drilled
+
+from secondsite.model.contract import Subject
 from secondsite.model.estimate import Estimate, Fixed, Lognormal, Provenance, Quantiles, fixed, unbounded
+from secondsite.model.measurement import DataLoss
+from secondsite.model.wording import duration
+from secondsite.publish.content.measured_words import rpo_words
 from secondsite.publish.text.figure import figure, made_of
 
 
@@ -39,3 +45,10 @@ def test_unbounded_says_why_from_the_input_to_blame() -> None:
 def test_the_last_digits_of_an_order_are_no_part_of_a_page() -> None:
     one, other = (made_of("15.1", "sum", order) for order in (15.070041518185272, 15.070041518722526))
     assert one == other
+
+
+def test_what_a_store_lost_is_told_in_commits_and_what_a_stream_lost_in_messages() -> None:
+    lost = DataLoss(2, 512, 0.0613)
+    assert rpo_words(drilled(subject=Subject.STATE, loss=lost), duration) == "RPO 61.3 ms, 2 commits"
+    assert rpo_words(drilled(subject=Subject.NATS, loss=lost), duration) == "RPO 61.3 ms, 2 messages"
+    assert rpo_words(drilled(subject=Subject.STATE, loss=None), duration) == ""

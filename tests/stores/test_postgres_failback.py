@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import csv
 import os
+import re
 import secrets
-import shlex
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -31,8 +31,8 @@ from secondsite.operate.store_logins import StoreLogins
 from secondsite.operate.verbs import commands
 from secondsite.operate.world import Decision, Stores
 from secondsite.stores.postgres import PostgresServer
-from secondsite.stores.postgres_host import PostgresHost
 from secondsite.stores.postgres_place import StoreRefusedError
+from secondsite.stores.postgres_rows import salvage_rows
 from secondsite.strategies.compose import failback, lay_out
 from secondsite.strategies.design import Kit
 
@@ -103,6 +103,7 @@ async def test_over_written_to_and_back_and_what_only_the_old_primary_had_is_nam
         (saved,) = followed["saved"].values()
         assert (saved["rows"], saved["keys"]) == (1, ["only there"])
         assert _ids_in(saved["file"]) == ["only there"]
+        assert re.fullmatch(r"servers diverged at WAL location \S+ on timeline 1", _noted(way, "followed")["parted"])
         assert [kind for note in way.noted for kind in note if kind in (SAVED, "followed")] == [SAVED, "followed"]
         assert (await way.follow(HOME_FOLLOWS))["saved"] == followed["saved"]  # again: no more
         assert await way.changes(HOME_FOLLOWS) == ()
@@ -161,6 +162,37 @@ async def test_rows_of_every_database_are_saved_and_a_person_without_hands_here_
         assert (await way.follow(HOME_FOLLOWS))["saved"] == tables
 
 
+@pytest.mark.slow
+@in_loop
+async def test_large_objects_are_compared_and_numbers_that_may_come_twice_are_told(tmp_path: Path) -> None:
+    async with postgres_pair() as pair:
+        old, new = pair.server(pair.home), pair.server(pair.away)
+        async with old.place.open() as session:
+            await session.rows("CREATE SEQUENCE invoices")
+            both = await session.value("SELECT lo_from_bytea(0, 'in both')")
+        await pair.caught_up()
+        await pair.lab.wan.cut(pair.home, pair.away)
+        async with old.place.open() as session:
+            await session.rows("SELECT nextval('invoices') FROM generate_series(1, 100)")
+            only = await session.value("SELECT lo_from_bytea(0, 'only there')")
+        await new.promote()
+        tables = {one.name: one for one in await salvage_rows(old.place, new.place, tmp_path) if one.keys}
+        (told,) = tables["postgres.public.invoices"].keys
+        assert re.match(r"gave numbers up to 1\d\d, the other server up to 0: ", told)
+        assert tables["postgres.pg_catalog.pg_largeobject"].keys == (f"({only},0)",)
+        saved = tables["postgres.pg_catalog.pg_largeobject"].file
+        assert saved is not None
+        assert f"{only},0,\\x{b'only there'.hex()}" in saved.read_text()
+        assert str(both) not in saved.read_text()
+        assert set(tables) == {"postgres.public.invoices", "postgres.pg_catalog.pg_largeobject"}
+
+
+def _noted(way: Way, kind: str) -> Mapping[str, Any]:
+    """The first note of this kind."""
+    found: Mapping[str, Any] = next(note[kind] for note in way.noted if kind in note)
+    return found
+
+
 async def _die(_server: PostgresServer) -> None:
     raise SystemError
 
@@ -188,7 +220,7 @@ async def test_the_printed_commands_bring_it_home(tmp_path: Path, monkeypatch: p
         monkeypatch.setenv("PGDATA", str(host.data))
         for name, login in given.items():
             monkeypatch.setenv(name, login)
-        _write_tool(tmp_path / "pg_config", f"echo {_tools(tmp_path, host)}")
+        _write_tool(tmp_path / "pg_config", f"echo {host.tools}")
         monkeypatch.setenv("PATH", f"{tmp_path}:{Path(sys.executable).parent}:{os.environ['PATH']}")
         for typed in _between_comments(lines):
             if typed.startswith("secondsite postgres follow"):
@@ -201,6 +233,8 @@ async def test_the_printed_commands_bring_it_home(tmp_path: Path, monkeypatch: p
         assert [_ids_in(str(path)) for path in _files(tmp_path / "rows")] == [["only there"]]
         settings = host.data / "postgresql.auto.conf"  # the server's own, for nobody else to read
         assert settings.stat().st_mode & 0o077 == 0
+        assert {path.stat().st_uid for path in host.data.rglob("*")} == {host.data.stat().st_uid}  # run as root or not
+        assert "pg_rewind: servers diverged at WAL location 0/" in (tmp_path / "typed.log").read_text()
         places = [tmp_path, pair.lab.folder / "logs", pair.lab.folder / "stores"]
         assert _holding(secret, *places) in ([], [settings])
 
@@ -240,15 +274,6 @@ def _between_comments(lines: list[str]) -> list[str]:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.csv"))
-
-
-def _tools(folder: Path, host: PostgresHost) -> Path:
-    """The server's programs, run as the one who owns its files."""
-    tools = folder / "tools"
-    tools.mkdir()
-    for name in ("pg_rewind", "pg_basebackup"):
-        _write_tool(tools / name, f'exec {shlex.join((*host.prefix, str(host.tools / name)))} "$@"')
-    return tools
 
 
 def _write_tool(path: Path, does: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import time
 from collections.abc import Mapping
 
 import pytest
@@ -35,6 +36,7 @@ from secondsite.operate.actions.stores import PromoteStores
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.verbs import commands
 from secondsite.operate.world import Decision
+from secondsite.stores.postgres import PostgresServer, PostgresState
 from secondsite.stores.postgres_place import StoreRefusedError
 from secondsite.strategies.compose import lay_out, procedures
 from secondsite.strategies.design import Kit
@@ -146,6 +148,38 @@ async def test_the_printed_command_promotes(monkeypatch: pytest.MonkeyPatch) -> 
         said, _ = await run.communicate()
         assert said.decode().strip() == "t|f"
         assert not (await pair.server(pair.away).look()).standby
+
+
+@in_loop
+async def test_a_reader_that_holds_up_replay_does_not_hold_up_the_promotion() -> None:
+    """By itself PostgreSQL gives the reader 30 s: max_standby_streaming_delay."""
+    async with postgres_pair() as pair:
+        await pair.write(pair.home, "a")
+        await pair.caught_up()
+        standby = pair.server(pair.away)
+        async with standby.place.open() as reader:
+            await reader.rows("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            await reader.rows(f"SELECT count(*) FROM {TABLE}")  # noqa: S608 - our own table
+            async with pair.server(pair.home).place.open() as session:
+                await session.rows(f"ALTER TABLE {TABLE} ADD COLUMN seen text")
+            await pair.write(pair.home, "b")
+            position = (await pair.server(pair.home).look()).position
+            look = await _received(standby, position)
+            assert look.replayed < look.position
+            began_s = time.monotonic()
+            await standby.promote()
+            assert time.monotonic() - began_s < 20.0
+            with pytest.raises(MachineError):
+                await reader.rows("SELECT 1")
+        assert await pair.ids(pair.away) == ["a", "b"]
+
+
+async def _received(standby: PostgresServer, position: int) -> PostgresState:
+    for _ in range(200):
+        if (look := await standby.look()).position >= position:
+            return look
+        await asyncio.sleep(0.05)
+    raise AssertionError("the standby does not receive what the primary has")
 
 
 @in_loop

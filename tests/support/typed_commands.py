@@ -42,7 +42,7 @@ asyncio.run(main(sys.argv[1:]))
 """
 _SECONDSITE = """\
 #!/bin/sh
-case "$1" in postgres|qdrant) ;; *) exec {real} "$@" ;; esac
+case "$1" in {noted}) ;; *) exec {real} "$@" ;; esac
 printf "secondsite %s\\n" "$*" >> "$NOTED"
 """
 _NOTED = '#!/bin/sh\nprintf "%s %s\\n" "${0##*/}" "$*" >> "$NOTED"\n'
@@ -50,10 +50,16 @@ _NOTED = '#!/bin/sh\nprintf "%s %s\\n" "${0##*/}" "$*" >> "$NOTED"\n'
 
 @frozen
 class Typist:
-    """``urls`` of the regions. Nothing goes on after a command that failed."""
+    """``urls`` of the regions. Nothing goes on after a command that failed.
+
+    ``noted_verbs``: those of secondsite that are written down and not run, as `case` of a shell has them; ``more``: of
+    the environment.
+    """
 
     folder: Path
     urls: Mapping[str, str]
+    noted_verbs: str = "postgres|qdrant"
+    more: Mapping[str, str] = {}
 
     def prepare(self) -> None:
         _ = shutil.which("jq") or missing("jq is not installed: apt-get install jq")
@@ -65,18 +71,22 @@ class Typist:
             (contexts / f"{region}.json").write_text(json.dumps({"url": url}))
         for name in ("kubectl", "curl", "dig", "aws"):
             _write(tools / name, _NOTED)
-        _write(tools / "secondsite", _SECONDSITE.format(real=Path(sys.executable).parent / "secondsite"))
+        _write(
+            tools / "secondsite",
+            _SECONDSITE.format(noted=self.noted_verbs, real=Path(sys.executable).parent / "secondsite"),
+        )
         _write(tools / "nats", _NATS.format(python=sys.executable))
 
     def type(self, lines: Iterable[str]) -> subprocess.CompletedProcess[str]:
         script = "set -eo pipefail\n" + "\n".join(lines) + "\n"
         at = {f"NATS_AT_{region.replace('-', '_')}": url for region, url in self.urls.items()}
-        path = f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        path = f"{self.folder / 'bin'}:{Path(sys.executable).parent}:{self.more.get('PATH', os.environ['PATH'])}"
         more = {
-            "PATH": path,
             "NOTED": str(self.folder / "noted"),
             "XDG_CONFIG_HOME": str(self.folder),
             "FINGERPRINT_KEY": "00ff",
+            **self.more,
+            "PATH": path,
         }
         return subprocess.run(
             ["bash"],

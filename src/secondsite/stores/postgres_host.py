@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
+import shutil
 import time
 from pathlib import Path
 
@@ -18,16 +20,21 @@ from secondsite.stores.postgres_place import PostgresPlace
 
 REWIND, COPY = "pg_rewind", "pg_basebackup"
 _SIGNAL = "standby.signal"
+_PARTED = re.compile(r"[0-9A-F]+/[0-9A-F]+\b.*\b\d+$")
 
 
 @frozen
 class Followed:
-    """``how`` it was done, ``why`` not by a rewind, and where the files from before are, if they were moved."""
+    """``how`` it was done, ``why`` not by a rewind, and where the files from before are, if they were moved.
+
+    ``parted``: where the two histories parted, in pg_rewind's own words; empty where it found nothing to rewind.
+    """
 
     how: str
     seconds: float
     why: str = ""
     kept: Path | None = None
+    parted: str = ""
 
 
 @frozen
@@ -46,14 +53,15 @@ class PostgresHost:
         begin = time.monotonic()
         plain = _without_password(primary)
         config = ("--config-file", str(self.config)) if self.config else ()
-        why = await self._failed(primary, REWIND, "--target-pgdata", str(self.data), "--source-server", plain, *config)
+        rewind = ("--target-pgdata", str(self.data), "--source-server", plain, *config)
+        why, output = await self._ended(primary, REWIND, *rewind)
         if not why:
             self._write_standby(primary, slot)
-            return Followed(REWIND, time.monotonic() - begin)
+            return Followed(REWIND, time.monotonic() - begin, parted=_parted(output))
         kept = self.data.with_name(f"{self.data.name}.before-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}")
         self.data.rename(kept)
         made = ("--slot", slot) if slot else ()
-        failed = await self._failed(primary, COPY, "-D", str(self.data), "-d", plain, "--checkpoint=fast", *made)
+        failed, _ = await self._ended(primary, COPY, "-D", str(self.data), "-d", plain, "--checkpoint=fast", *made)
         if failed:
             raise MachineError.at(str(self.data), f"{COPY}: {failed}", f"the old files are in {kept}; copy again")
         self._write_standby(primary, slot)
@@ -85,8 +93,8 @@ class PostgresHost:
         for path in (settings, self.data / _SIGNAL):
             os.chown(path, owner.st_uid, owner.st_gid)
 
-    async def _failed(self, primary: PostgresPlace, tool: str, *arguments: str) -> str:
-        """The last of what it output; empty where it worked. A password goes through the environment alone."""
+    async def _ended(self, primary: PostgresPlace, tool: str, *arguments: str) -> tuple[str, str]:
+        """Why it failed, empty where it worked, and what it output. A password goes through the environment alone."""
         command = (*self.prefix, str(self.tools / tool), *arguments)
         try:
             process = await asyncio.create_subprocess_exec(
@@ -100,14 +108,39 @@ class PostgresHost:
             raise MachineError.at(
                 command[0], f"cannot be run: {error.strerror}", "give the folder of the tools"
             ) from None
-        output, _ = await process.communicate()
+        output = (await process.communicate())[0].decode(errors="replace").strip()
         if process.returncode == 0:
-            return ""
-        return (
-            output.decode(errors="replace").strip().splitlines()[-1]
-            if output.strip()
-            else f"exit code {process.returncode}"
-        )
+            return "", output
+        return (output.splitlines() or [f"exit code {process.returncode}"])[-1], output
+
+
+def _parted(output: str) -> str:
+    """Of what pg_rewind reports, in English or not: the line that names the position and the timeline.
+
+    Lines of a server that it started to recover the files first are not its own.
+    """
+    own = f"{REWIND}: "
+    lines = (line.removeprefix(own).strip() for line in output.splitlines() if line.startswith(own))
+    return next((line for line in lines if _PARTED.search(line)), "")
+
+
+def as_owner(data: Path) -> tuple[str, ...]:
+    """What the tools run under so that what they write belongs to the server; nothing where this is no root."""
+    owner = (data if data.exists() else data.parent).stat()
+    return () if os.geteuid() != 0 or owner.st_uid == 0 else as_user(owner.st_uid, owner.st_gid)
+
+
+def as_user(user: int, group: int) -> tuple[str, ...]:
+    """PostgreSQL's programs refuse to run as root. The one capability lets them reach their files wherever those lie.
+
+    Raises MachineError.
+    """
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        remedy = "install util-linux, or run it as another user"
+        raise MachineError.at("postgres", "its programs refuse to run as root, and setpriv is not installed", remedy)
+    who = (f"--reuid={user}", f"--regid={group}", "--clear-groups")
+    return (setpriv, *who, "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
 
 
 def _without_password(place: PostgresPlace) -> str:

@@ -2,7 +2,8 @@
 
 Every database of the server is compared, as a rewind takes them all. A row counts as only there where the other server
 has none with its primary key and its very content. So an update that never got across is found as well as an insert.
-Rows of a table without a primary key are compared whole, and counted: of two that are alike one may be missing.
+Rows of a table without a primary key are compared whole, and counted: of two that are alike one may be missing. Large
+objects are compared as the rows that they are kept in. Of a sequence it is told how far its numbers were given.
 """
 
 from __future__ import annotations
@@ -23,18 +24,26 @@ SELECT n.nspname, c.relname,
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1, 2
 """
+_LARGE_OBJECTS = ("pg_catalog", "pg_largeobject", ["loid", "pageno"])
+_SEQUENCES = """
+SELECT n.nspname || '.' || c.relname, pg_sequence_last_value(c.oid)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'S' AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1
+"""
 
 
 @frozen
 class ComparedTable:
     """``keys``: the primary keys, as text, of rows that only the first server has; of a table without one
-    (``keyless``) digests of whole rows. ``file`` holds the rows as CSV.
+    (``keyless``) digests of whole rows. ``file`` holds the rows as CSV. A ``sequence`` has one key where it gave
+    numbers that the other server has not given yet: what that means, in words.
     """
 
     name: str
     keys: tuple[str, ...] = ()
     file: Path | None = None
     keyless: bool = False
+    sequence: bool = False
 
 
 async def salvage_rows(old: PostgresPlace, new: PostgresPlace, folder: Path) -> tuple[ComparedTable, ...]:
@@ -85,9 +94,29 @@ async def ids_of(place: PostgresPlace, table: str, key: str, where: str = "") ->
 async def _salvaged(
     ours: PostgresSession, theirs: PostgresSession | None, database: str, folder: Path
 ) -> list[ComparedTable]:
-    tables = [_Table(database, *row) for row in await ours.rows(_TABLES)]
-    known = {(schema, table) for schema, table, _ in await theirs.rows(_TABLES)} if theirs else set()
-    return [await _compared(ours, theirs if (one.schema, one.name) in known else None, one, folder) for one in tables]
+    tables = [_Table(database, *row) for row in (*await ours.rows(_TABLES), _LARGE_OBJECTS)]
+    known = {(schema, table) for schema, table, _ in (*await theirs.rows(_TABLES), _LARGE_OBJECTS)} if theirs else set()
+    rows = [await _compared(ours, theirs if (one.schema, one.name) in known else None, one, folder) for one in tables]
+    return [*rows, *(await _sequences(ours, theirs, database, folder) if theirs else ())]
+
+
+async def _sequences(
+    ours: PostgresSession, theirs: PostgresSession, database: str, folder: Path
+) -> list[ComparedTable]:
+    """A server logs a few numbers ahead, so that a loss of few rows shows in none of them."""
+    given, there = dict(await ours.rows(_SEQUENCES)), dict(await theirs.rows(_SEQUENCES))
+    return [
+        _ahead(f"{database}.{name}", mine, there[name] or 0, folder)
+        for name, mine in given.items()
+        if mine is not None and name in there and mine > (there[name] or 0)
+    ]
+
+
+def _ahead(name: str, mine: int, theirs: int, folder: Path) -> ComparedTable:
+    path = _free(folder, name)
+    path.write_text(f"sequence,last_value,last_value_of_the_other\n{name},{mine},{theirs}\n", encoding="utf-8")
+    what = f"gave numbers up to {mine:,}, the other server up to {theirs:,}: those between may be given twice"
+    return ComparedTable(name, (what,), path, sequence=True)
 
 
 @frozen
@@ -140,11 +169,16 @@ async def _compared(
     only = tuple(sorted(key for key, content in mine.items() if _missing(content, known.get(key))))
     if not only:
         return ComparedTable(table.whole, keyless=keyless)
-    path = folder / f"{quote(table.whole, safe='')}.only-there.csv"
-    if path.exists():
-        raise InputError.at(str(path), "contains an earlier salvage", "keep it, and give another folder")
+    path = _free(folder, table.whole)
     path.write_bytes(await ours.copied(table.dump(only)))
     return ComparedTable(table.whole, only, path, keyless)
+
+
+def _free(folder: Path, name: str) -> Path:
+    path = folder / f"{quote(name, safe='')}.only-there.csv"
+    if path.exists():
+        raise InputError.at(str(path), "contains an earlier salvage", "keep it, and give another folder")
+    return path
 
 
 async def _contents(session: PostgresSession, table: _Table) -> dict[str, str | int]:

@@ -25,7 +25,7 @@ def postgres_follows(primary: Endpoint) -> Mapping[str, str]:
 
 
 def redis_follows(primary: Endpoint) -> tuple[str, ...]:
-    """Lines of its configuration: each write is in its own file before it is answered, once it serves."""
+    """Lines of its configuration: it keeps what it gets in a file of its own, once it serves."""
     return (
         f"replicaof {primary.host} {primary.port}",
         f"masteruser {FOLLOWER}",

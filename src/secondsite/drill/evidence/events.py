@@ -40,6 +40,7 @@ class EventName(StrEnum):
     OBSERVATION = "observation"
     MONITORED = "monitored"
     NOT_REHEARSED = "not-rehearsed"
+    CACHE_LOST = "cache-lost"
 
 
 @frozen

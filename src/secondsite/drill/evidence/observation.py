@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from attrs import frozen
 
 from secondsite.drill.evidence.events import EventName, TimelineEvent
+
+_OF_A_CACHE = ("keys", "before", "again", "seconds")
 
 
 @frozen
@@ -16,6 +19,12 @@ class Observation:
     what: str
     holds: bool | None
     unproven: bool = False
+
+
+def lost_caches(events: Iterable[TimelineEvent]) -> dict[str, Mapping[str, Any]]:
+    """What was counted of each, by its store."""
+    noted = [event.data for event in events if event.name == EventName.CACHE_LOST]
+    return {str(data["store"]): {name: data.get(name) for name in _OF_A_CACHE} for data in noted}
 
 
 def observations(events: Iterable[TimelineEvent]) -> tuple[Observation, ...]:

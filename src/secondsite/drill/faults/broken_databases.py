@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secondsite.drill.faults import database_killed, half_migrated, missing_secret, split_brain
+from secondsite.drill.faults import database_killed, half_migrated, long_report, missing_secret, slot_gone, split_brain
 
 BROKEN = (
     (
@@ -22,6 +22,18 @@ BROKEN = (
         "the first half of a migration refuses clients that know nothing of it",
         half_migrated.DRILL,
         half_migrated.demanding,
+    ),
+    (
+        "replication-slot-gone",
+        "the slot of a database's standby is gone, and nobody makes it again",
+        slot_gone.DRILL,
+        slot_gone.unseen,
+    ),
+    (
+        "report-without-replication",
+        "beside a long report the standby receives nothing",
+        long_report.DRILL,
+        long_report.not_received,
     ),
     (
         "missing-secret-allowed",

@@ -24,19 +24,20 @@ _SHOWN = 3
 
 
 async def play(stage: Stage, *, broken: bool = False) -> None:
-    """``broken``: the outbox stands still for a while and forgets what it did not send; then the standby of the
-    database stops following.
+    """``broken``: the outbox stands still for a while and marks what it did not send; then the standby of the database
+    stops following, and marks are believed.
     """
     store = stage.lab.databases.stores[0]
     (family, *_) = [one for one, _ in region_loss.mirrored(stage)]
     await outbox.lay_out(stage.lab, family, stage.home, stage.away)
     carrier = Outbox(stage.lab, store)
+    await carrier.lay_out(stage.home)
     stage.background(carrier.keep_carrying(stage.home))
     await stage.pass_time(_CARRIED_S, f"each commit of {store} becomes an event")
     if broken:
         carrier.paused = True
         await stage.pass_time(_CARRIED_S, "the outbox stands still")
-        carrier.sent.update(await carrier.rows(stage.home))
+        await carrier.forget(stage.home)
         carrier.paused = False
         await leave_behind(stage)
     await region_loss.play(stage)
@@ -52,7 +53,7 @@ async def _agree(stage: Stage, carrier: Outbox, *, resent: bool) -> None:
     stage.observe(what, not gone and agreement.events > 0)
     if resent:
         await outbox.promote(stage.lab, stage.away)
-        carrier.sent = set(arrived)
+        await carrier.take_back(stage.away)
         await carrier.carry(stage.away)
     after = compare(rows, await carrier.events(stage.away))
     silent = after.rows_without_event

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 
-from secondsite.drill.evidence.events import EventName
+from secondsite.drill.evidence.events import EventName, Milestone
 from secondsite.drill.play.asking import ask_promotion
+from secondsite.drill.play.caches import note_caches
 from secondsite.drill.play.lab_backup import LabArchive
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.script import Drill, several_regions
@@ -43,6 +44,7 @@ async def play(stage: Stage) -> None:
     else:
         _note_stop(stage, outcome)
         await stage.rest()
+    note_caches(stage, stage.caches, stage.milestones[Milestone.FAULT])
 
 
 async def _observe_archive(stage: Stage) -> None:

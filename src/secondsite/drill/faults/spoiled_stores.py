@@ -21,7 +21,7 @@ from secondsite.strategies.stores import REDIS
 LEFT_BEHIND_S = 5.0
 _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_replication"
 _NO_LOGIN = f"ALTER ROLE {FOLLOWER} NOLOGIN"
-_NO_SLOT = f"SELECT pg_drop_replication_slot('{SLOT}')"
+NO_SLOT = f"SELECT pg_drop_replication_slot('{SLOT}')"
 _TRIES = 50
 
 
@@ -71,12 +71,6 @@ SPOILED = (
         "standby-that-replicates-nothing",
         "the database's standby can no longer log in",
         partial(_left_behind, spoil=_NO_LOGIN),
-        as_it_is,
-    ),
-    (
-        "replication-slot-gone",
-        "the replication slot of the database's standby is dropped",
-        partial(_left_behind, spoil=_NO_SLOT),
         as_it_is,
     ),
     (

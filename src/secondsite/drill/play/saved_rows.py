@@ -15,6 +15,8 @@ from secondsite.drill.play.stage import Stage
 from secondsite.lab.postgres_files import TABLE
 from secondsite.model.wording import counted
 
+_ON_ITS_WAY_NS = 1_000_000_000
+"""What was acknowledged less than this before the moment may not have crossed the link."""
 _IDS = f"SELECT id FROM {TABLE}"  # noqa: S608 - our own table
 
 
@@ -28,6 +30,16 @@ async def observe_saved_rows(stage: Stage, before_ns: int) -> None:
     for store in stage.lab.stores.redis.stores:
         missing = not_across(history, store, before_ns, await ids_in(stage.lab, store, stage.home))
         _observe(stage, store, missing, saved_key_ids(stage.lab.folder / ROWS))
+
+
+async def observe_received(stage: Stage, before_ns: int, when: str) -> None:
+    """Of commits that were acknowledged before the moment: whether the region that serves now has them."""
+    history = stage.history()
+    for store in stage.lab.databases.stores:
+        async with stage.lab.databases.server(store, stage.away).place.open() as session:
+            there = {str(row[0]) for row in await session.rows(_IDS, within_s=30.0)}
+        gone = not_across(history, store, before_ns - _ON_ITS_WAY_NS, there)
+        stage.observe(f"{counted(len(gone), 'commits')} of {store} from {when} are gone", not gone)
 
 
 def _observe(stage: Stage, store: str, missing: set[str], saved: set[str]) -> None:

@@ -12,6 +12,7 @@ import random
 from attrs import define, field
 
 from secondsite.drill.evidence.folder import EvidenceWriter
+from secondsite.drill.play.caches import CacheReader
 from secondsite.drill.play.clients import LoadClients
 from secondsite.drill.play.lab_backup import LabArchive, LabBackups
 from secondsite.drill.play.lab_venue import LabVenue
@@ -54,6 +55,7 @@ class Stage(OperatedScene):
     survivors: list[str] = field(factory=list)
     salvage: list[str] = field(factory=list)
     rejoin: bool = False
+    caches: list[CacheReader] = field(factory=list)
 
     @property
     def lab(self) -> Lab:
@@ -76,6 +78,7 @@ class Stage(OperatedScene):
         """Old writes made, load on, backups on their way where nothing else carries the streams, steady state seen."""
         await self.put_under_load()
         self.keep_backups()
+        self.read_caches()
         self.report(f"load of {self.setup.rate_per_s:g} writes a second; waiting for steady state")
         await asyncio.sleep(self.setup.profile.steady_s)
         await self.steady()
@@ -84,6 +87,11 @@ class Stage(OperatedScene):
         await asyncio.sleep(self.random.uniform(0, self.setup.profile.ttl_s))
         if archived(self.setup.deployment, self.home):  # nor when an archiver looked last
             await asyncio.sleep(self.random.uniform(0, EVERY_S))
+
+    def read_caches(self) -> None:
+        for store in self.lab.stores.caches.stores:
+            self.caches.append(CacheReader(self.lab, store, random.Random(f"{self.setup.seed}/{store}")))
+            self.background(self.caches[-1].keep_reading())
 
     def keep_backups(self) -> None:
         """Where nothing else carries the streams away."""

@@ -23,7 +23,7 @@ from secondsite.drill.check.writers import writer_changes
 from secondsite.drill.evidence.events import EventName, Milestone, StepRun, milestones, step_runs, stopped
 from secondsite.drill.evidence.folder import REJOINED, SALVAGE, VERDICTS, Evidence, EvidenceWriter, read_evidence
 from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest
-from secondsite.drill.evidence.observation import not_rehearsed, observations
+from secondsite.drill.evidence.observation import lost_caches, not_rehearsed, observations
 from secondsite.drill.ledger.finals import Finals, SavedCopy, read_finals
 from secondsite.drill.ledger.history import History, read_history
 from secondsite.drill.ledger.ledger import service_streams, streams_about
@@ -122,6 +122,7 @@ def judge(evidence: Evidence, contracts: Sequence[Contract] | None = None) -> Ru
         after_rejoin=_on_old_disks(facts, REJOINED),
         skipped=not_rehearsed(evidence.events),
         refusals=_refusals(evidence),
+        caches=lost_caches(evidence.events),
     )
 
 

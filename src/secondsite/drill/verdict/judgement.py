@@ -49,7 +49,7 @@ class RunJudgement:
     disks hold, and ``after_rejoin`` what is left of the messages once it joined the others again; None where nobody
     looked, or could not see. ``skipped``: steps that the lab has nothing for. ``refusals``: what servers
     said to writes that they refused, and how often. ``processed``: how many messages
-    consumers processed twice and skipped, None for unknown.
+    consumers processed twice and skipped, None for unknown. ``caches``: what was counted of each that was lost.
     """
 
     verdicts: tuple[RunVerdict, ...]
@@ -69,6 +69,7 @@ class RunJudgement:
     after_rejoin: int | None = None
     skipped: tuple[str, ...] = ()
     refusals: Mapping[str, int] = {}
+    caches: Mapping[str, Mapping[str, Any]] = {}
 
     @property
     def worst(self) -> Verdict:

@@ -18,9 +18,9 @@ from secondsite.operate.actions.stores import other_region, state_of, stranger
 from secondsite.operate.shell import word
 from secondsite.operate.world import Stores
 from secondsite.stores.server import StoreState
+from secondsite.strategies.store_servers import SLOT
 from secondsite.strategies.stores import REDIS
 
-_SLOT = "secondsite"
 SAVED = "rows-saved"
 _NAMED = 20
 """Keys that stand in the journal; the files have them all."""
@@ -77,7 +77,7 @@ def follow_stores(context: ManualContext, step: Step) -> Iterable[str]:
             f"secondsite postgres salvage {old} {new} --folder {folder} || [ $? = 1 ]  # exit 1: rows were saved there"
         )
         yield f'# stop the server in {word(step.region)}: pg_ctl stop -D "$PGDATA"'
-        yield f'secondsite postgres follow {new} --data "$PGDATA" --tools "$(pg_config --bindir)" --slot {_SLOT}'
+        yield f'secondsite postgres follow {new} --data "$PGDATA" --tools "$(pg_config --bindir)" --slot {SLOT}'
         yield f"# start the server in {word(step.region)} again"
         yield f"secondsite postgres caught-up {old} {new}"
 
@@ -124,6 +124,7 @@ async def _made_to_follow(context: Context, step: Step, door: Stores, store: str
         what = f"nothing here can stop {store} in {step.region} and rewind its files"
         raise WaitingError.at("", what, "do it by hand with the commands in the runbook, then resume")
     facts = {"store": store, "by": followed.how, "seconds": followed.seconds, "why": followed.why}
+    facts |= {"parted": followed.parted} if followed.parted else {}
     context.note("followed", {**facts, "kept": str(followed.kept or "")})
 
 

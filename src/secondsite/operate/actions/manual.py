@@ -51,11 +51,14 @@ def promote_stores(context: ManualContext, step: Step) -> Iterable[str]:
             yield f"secondsite {verb} unfence {new}"
         return
     for service, engine in _stores(context):
+        new = login(context.region_of(step), engine)
         if engine == "postgres":
             pod = f"{kubectl(context.region_of(step), service.namespace)} exec {word(f'{service.object_name}-0')} --"
             yield f"{pod} psql -U postgres -Atc 'select pg_promote(), pg_is_in_recovery()'"
+            yield f"secondsite postgres unfence {new}  # a fence from the last way back; {new[4:]}: a superuser's login"
         elif engine in REDIS:
-            yield f"secondsite redis promote {login(context.region_of(step), engine)}"
+            yield f"secondsite redis promote {new}  # {new[4:]}: URL of an operator's user"
+            yield f"secondsite redis unfence {new}  # a fence from the last way back"
 
 
 def _engines(context: ManualContext, step: Step) -> tuple[str, ...]:

@@ -55,13 +55,13 @@ class Resynchronise:
                 f"{old.name} in {region}: delete it with its messages, recreate it as a "
                 f"mirror of {new.name} in {new.region}"
             )
-            for _, old, new in _pairs(context, region)
+            for _, old, new in to_follow(context, region)
         ]
         return Prospect(changes=tuple(changes))
 
     async def run(self, context: Context, step: Step) -> Facts:
         region = step.region or context.home
-        pairs = _pairs(context, region)
+        pairs = to_follow(context, region)
         for pair in pairs:
             await _replace(context, *pair, read_only=True)
         for pair in pairs:
@@ -79,7 +79,7 @@ class Resynchronise:
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         region = context.region_of(step)
-        pairs = _pairs(context, region)
+        pairs = to_follow(context, region)
         for _, placement, of in pairs:
             yield last_sequence(of.region, of.name)
             yield f"{changed(region, f'STREAM.DELETE.{placement.name}')}  # not before its backup is in salvage/"
@@ -98,7 +98,7 @@ class Resynchronise:
 
         async def by_hand() -> str:
             """Whoever repaired the region may have joined it: its link says so, some seconds after its servers."""
-            clock, pairs = context.world.clock, _pairs(context, region)
+            clock, pairs = context.world.clock, to_follow(context, region)
             ends = clock.monotonic() + (_LINKS_WITHIN_S if _shown_by_links(pairs) else 0.0)
             while not await _all_linked(context, pairs):
                 if clock.monotonic() >= ends:
@@ -250,7 +250,7 @@ async def _linked(door: StreamsDoor, placement: StreamPlacement, of: StreamPlace
     return own or await door.reaches(of.cluster.domain)
 
 
-def _pairs(context: Scope, region: str) -> list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]:
+def to_follow(context: Scope, region: str) -> list[tuple[StreamFamily, StreamPlacement, StreamPlacement]]:
     mirrored = [family for family in context.families if family.reach is Reach.MIRRORED]
     pairs = [(family, family.at(region), next(iter(family.others(region)), None)) for family in mirrored]
     return [(family, placement, of) for family, placement, of in pairs if placement and of]

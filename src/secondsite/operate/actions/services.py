@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from attrs import frozen
 
 from secondsite.model.procedure import Step, Verb
+from secondsite.model.secret import Secret
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, Scope, failed, until
 from secondsite.operate.actions.manual import workloads
 from secondsite.operate.reconcilers import pausing, replicas_pinned, service_owners
-from secondsite.operate.shell import kubectl, same_cluster, scaled, word
+from secondsite.operate.shell import same_cluster, scaled, word
 from secondsite.operate.world import Replicas, Secrets, Workloads
 from secondsite.secrets.fingerprints import differing
 
@@ -153,12 +154,37 @@ class VerifySecrets:
         }
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
-        """A keyed digest in each region; no value is shown."""
-        yield "# if the lost region does not answer, compare with the digests recorded at the last drill"
+        """A keyed digest in each region, or of the last drill where it is lost; neither value nor key is shown."""
+        region, reference = context.region_of(step), _reference(context, step)
+        yield _DIGEST
         for secret in context.deployment.system.secrets:
-            for region in (context.home, context.region_of(step)):
-                get = f"{kubectl(region, secret.namespace)} get secret {word(secret.object_name)} -o json"
-                yield f'{get} | jq -cS .data | openssl dgst -sha256 -mac HMAC -macopt hexkey:"$FINGERPRINT_KEY"'
+            kept, now = digest_file(reference, secret), digest_file(region, secret)
+            asked = f"{word(secret.namespace)} {word(secret.object_name)}"
+            yield f"digest {word(reference)} {asked} || test -s {kept}  # no answer: that of the last drill counts"
+            yield f"rm -f {now} && digest {word(region)} {asked}"
+
+
+_DIGEST = (
+    'digest() { data=$(kubectl --context "$1" --request-timeout=10s -n "$2" get secret "$3" -o json | jq -ceS .data)'
+    ' && mkdir -p "digests/$1"'
+    ' && printf %s "${FINGERPRINT_KEY:?}$data" | openssl dgst -sha256 -r > "digests/$1/$2.$3"; }'
+)
+
+
+def digest_file(region: str, secret: Secret) -> str:
+    """Where `digest` writes, as one shell word."""
+    return word(f"digests/{region}/{secret.namespace}.{secret.object_name}")
+
+
+def same_digests(context: ManualContext, step: Step, region: str) -> Iterable[str]:
+    """Commands that end with 0 where the region has what it should have."""
+    for secret in context.deployment.system.secrets:
+        yield f"cmp {digest_file(_reference(context, step), secret)} {digest_file(region, secret)}"
+
+
+def _reference(context: ManualContext, step: Step) -> str:
+    """The region whose secrets are as they should be: on the way back the one that serves."""
+    return context.away if context.region_of(step) == context.home else context.home
 
 
 @frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from secondsite.model.contract import Subject
 from secondsite.model.measurement import Measurement
 from secondsite.model.wording import counted
 
@@ -28,8 +29,9 @@ def rto_words(one: Measurement, duration: Duration, *, whole: bool = True) -> st
 
 
 def rpo_words(one: Measurement, duration: Duration) -> str:
-    """``RPO at least 8.7 s, 1,528 messages``; empty where nothing is known."""
+    """``RPO at least 8.7 s, 1,528 messages``, of a store in commits; empty where nothing is known."""
     if one.loss is None:
         return ""
     bound = "at least " if one.loss.at_least else ""
-    return f"RPO {bound}{duration(one.loss.seconds)}, {counted(one.loss.messages, 'messages')}"
+    what = "commits" if one.subject is Subject.STATE else "messages"
+    return f"RPO {bound}{duration(one.loss.seconds)}, {counted(one.loss.messages, what)}"

@@ -47,6 +47,7 @@ def _run(run: RunResult) -> dict[str, Any]:
         ],
         "failure": run.judgement.stopped,
         "refusals": dict(run.judgement.refusals),
+        "caches": {name: dict(each) for name, each in run.judgement.caches.items()},
         "not_rehearsed": list(run.judgement.skipped),
         "evidence": str(run.evidence),
     }

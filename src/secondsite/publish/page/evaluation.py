@@ -56,7 +56,7 @@ def render_html(evaluation: Evaluation, report: Report | None = None) -> str:
 
     Characters that no document may hold become U+FFFD.
     """
-    style = _shipped("evaluation.css") + (_shipped("report.css") if report else "")
+    style = _shipped("evaluation.css") + (_shipped("report.css") + _dated(report) if report else "")
     environment = _environment()
     provider = provider_of(evaluation)
     compared = rows(evaluation)
@@ -89,6 +89,11 @@ def render_html(evaluation: Evaluation, report: Report | None = None) -> str:
         policy=_policy(style, _shipped("evaluation.js")),
     )
     return _UNPRINTABLE.sub("\ufffd", page)
+
+
+def _dated(report: Report) -> str:
+    """On each printed page: a sheet without a date is believed for years."""
+    return f'@media print {{ @page {{ @bottom-left {{ content: "As of {report.as_of}"; font: 8px sans-serif; }} }} }}'
 
 
 @cache

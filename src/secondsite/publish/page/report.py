@@ -70,6 +70,7 @@ class Report:
     command: str
     before: str
     after: str
+    as_of: str
 
     @property
     def verdicts(self) -> Mapping[str, str]:
@@ -91,6 +92,7 @@ def report(inputs: Inputs, read: ReadTimeline | None = None) -> Report:
         command=next((row.command for row in rows if row.command), "secondsite drill region-loss"),
         before=topology(inputs.evaluation.assessments[0].deployment, "today"),
         after=topology(inputs.chosen.deployment, inputs.chosen.strategy.id),
+        as_of=inputs.as_of.isoformat(),
     )
 
 

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from secondsite.model.procedure import Step, Verb
 from secondsite.operate.action import ManualContext
 from secondsite.operate.actions.fence import to_fence
+from secondsite.operate.actions.manual import login
 from secondsite.operate.actions.promote import wanted_subjects
+from secondsite.operate.actions.resynchronise import to_follow
+from secondsite.operate.actions.services import same_digests
 from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement, fenced_subject
-from secondsite.operate.shell import kubectl, last_sequence, nats, read, word
-from secondsite.strategies.stores import following
+from secondsite.operate.shell import kubectl, nats, read, until_it_has, word
+from secondsite.strategies.stores import REDIS, following
 
 READ_S, PASTE_S = 60, 20
 BASIS = (
@@ -20,8 +23,8 @@ BASIS = (
 )
 SHOWS_ITSELF = frozenset(
     {
-        *(Verb.DETECT, Verb.DECIDE, Verb.CONVERGE, Verb.VERIFY_PATH, Verb.VERIFY_SECRETS, Verb.ANNOUNCE, Verb.WAIT),
-        *(Verb.START_SERVICES, Verb.SCALE_SERVICES, Verb.RESTART, Verb.FOLLOW_STORES, Verb.RESTORE_STORES),
+        *(Verb.DETECT, Verb.DECIDE, Verb.CONVERGE, Verb.VERIFY_PATH, Verb.ANNOUNCE, Verb.WAIT),
+        *(Verb.START_SERVICES, Verb.SCALE_SERVICES, Verb.RESTART, Verb.RESTORE_STORES),
         *(Verb.CREATE_CLUSTER, Verb.SALVAGE, Verb.RESTORE_ORIGINS),
     }
 )
@@ -61,11 +64,16 @@ def _have_consumers(context: ManualContext, step: Step, region: str) -> Iterable
             yield read(region, f"CONSUMER.INFO.{placement.name}.{consumer.name}", ".name")
 
 
+def _follow(context: ManualContext, _step: Step, region: str) -> Iterable[str]:
+    """Clients write meanwhile: a copy has to get as far as what it follows was when it was asked."""
+    for _, copy, of in to_follow(context, region):
+        yield until_it_has(copy, of)
+
+
 def _are_copies(context: ManualContext, _step: Step, _region: str) -> Iterable[str]:
     for family in context.families:
-        origin = last_sequence(family.origin.region, family.origin.name)
         for copy in family.copies:
-            yield f'[ "$({last_sequence(copy.region, copy.name)})" -ge "$({origin})" ]'
+            yield until_it_has(copy, family.origin)
 
 
 def _have_leaders(_context: ManualContext, _step: Step, region: str) -> Iterable[str]:
@@ -98,6 +106,17 @@ def _promoted(context: ManualContext, _step: Step, region: str) -> Iterable[str]
         if service and store.engine == "postgres":
             pod = f"{kubectl(region, service.namespace)} exec {word(f'{service.object_name}-0')} --"
             yield f"[ \"$({pod} psql -U postgres -Atc 'select pg_is_in_recovery()')\" = f ]"
+        elif store.engine in REDIS:
+            state = f"secondsite redis status {login(region, store.engine)} --json"
+            yield f"{state} | jq -e {word('(.replica or .fenced) | not')}"
+
+
+def _receive(context: ManualContext, step: Step, region: str) -> Iterable[str]:
+    """What has replayed everything may follow nobody all the same."""
+    engines = {store.name: store.engine for store in context.deployment.system.stores}
+    for store in step.targets:
+        verb, receives = ("redis", ".linked") if engines[store] in REDIS else ("postgres", ".receiving")
+        yield f"secondsite {verb} status {login(region, engines[store])} --json | jq -e {word(receives)}"
 
 
 _CHECKS: Mapping[Verb, Callable[[ManualContext, Step, str], Iterable[str]]] = {
@@ -107,10 +126,12 @@ _CHECKS: Mapping[Verb, Callable[[ManualContext, Step, str], Iterable[str]]] = {
     Verb.DELETE_ORIGIN: _take_writes,
     Verb.RESTORE_STREAMS: _take_writes,
     Verb.RESTORE_CONSUMERS: _have_consumers,
-    Verb.RESYNCHRONISE: _are_copies,
+    Verb.RESYNCHRONISE: _follow,
     Verb.REMAKE_COPIES: _are_copies,
     Verb.ELECT: _have_leaders,
     Verb.RESTORE_QUORUM: _have_leaders,
     Verb.CHANGE_TRAFFIC: _leads,
     Verb.PROMOTE_STORES: _promoted,
+    Verb.VERIFY_SECRETS: same_digests,
+    Verb.FOLLOW_STORES: _receive,
 }

@@ -83,6 +83,7 @@ def section(inputs: Inputs, sources: Sources) -> str:
         traffic=inputs.chosen.deployment.traffic,
         promises=_promises(inputs),
         replicated=joined(map(code, following(inputs.system))),
+        secrets=bool(inputs.system.secrets),
         backed_up=joined(map(code, backed_up_only(inputs.system))),
         chapters=chapters,
         final=_final(inputs),

@@ -118,6 +118,8 @@ def _rows(results: Sequence[RunResult]) -> Iterator[Row]:
     yield "lost: age of the oldest", lambda r: short_duration(r.loss.seconds)
     for name in dict.fromkeys(name for r in results for name in r.loss_of_stores):
         yield f"lost: commits of {name}", partial(_commits, name=name)
+    for name in dict.fromkeys(name for r in results for name in r.judgement.caches):
+        yield f"lost: keys of the cache {name}", partial(_cached, name=name)
     yield (
         "on the old region's disks",
         lambda r: _known(r.judgement.salvageable),
@@ -140,6 +142,16 @@ def _rows(results: Sequence[RunResult]) -> Iterator[Row]:
 def _commits(result: RunResult, name: str) -> str:
     lost = result.loss_of_stores.get(name)
     return "-" if lost is None else f"{lost.messages:,} ({_size(lost.bytes)}, {short_duration(lost.seconds)})"
+
+
+def _cached(result: RunResult, name: str) -> str:
+    """Its keys, and when nearly all of them were there again."""
+    lost = result.judgement.caches.get(name)
+    if lost is None:
+        return "-"
+    again = f"{lost['again']:,} again"
+    again += "" if lost["seconds"] is None else f" in {short_duration(lost['seconds'])}"
+    return f"{lost['keys']:,} ({again})"
 
 
 def _known(count: int | None) -> str:
