@@ -20,24 +20,24 @@ Shortfall = tuple[Verb, Guard]
 async def shortfalls(deployment: Deployment, world: World) -> tuple[Shortfall, ...]:
     """Whoever does not answer is told by the plan, and is no shortfall."""
     away = (deployment.standby or deployment.sites[-1]).region.name
-    told: list[Shortfall] = []
+    short: list[Shortfall] = []
     if world.services is not None and world.services.reaches(away):
-        told += await _services(deployment, world.services, away)
+        short += await _services(deployment, world.services, away)
     if world.dns is not None and deployment.strategy.switch is not Switch.WEIGHTED:
-        told += await _record(world.dns, deployment)
-    return tuple(told)
+        short += await _record(world.dns, deployment)
+    return tuple(short)
 
 
 async def _services(deployment: Deployment, services: Workloads, away: str) -> list[Shortfall]:
     try:
         now = await services.replicas(away)
-        told = [(Verb.START_SERVICES, one) for one in _unready(now, away)]
+        unready = [(Verb.START_SERVICES, one) for one in _unready(now, away)]
         more = {name: deployment.primary.replicas(name) - one.wanted for name, one in now.items() if one.there}
         why = await services.crowded(away, {name: count for name, count in more.items() if count > 0})
     except MachineError:
         return []
     remedy = "add nodes, or make room; if the cluster adds nodes by itself, say how fast in the plan"
-    return [*told, *([(Verb.SCALE_SERVICES, Guard("no-capacity", why, remedy))] if why else [])]
+    return [*unready, *([(Verb.SCALE_SERVICES, Guard("no-capacity", why, remedy))] if why else [])]
 
 
 def _unready(now: Mapping[str, Replicas], away: str) -> Iterator[Guard]:
