@@ -46,6 +46,7 @@ _KNOWN = _READ | _SILENT
 _IN_GROUP = {
     "Application": "argoproj.io",
     "Schedule": "velero.io",
+    "Certificate": "cert-manager.io",
     **dict.fromkeys(("Stream", "Consumer", "KeyValue", "ObjectStore", "Account"), "jetstream.nats.io"),
 }
 

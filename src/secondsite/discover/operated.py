@@ -76,6 +76,10 @@ OPERATORS = (
     _cache("RedisCluster", _OPSTREE, "redis", "spec.clusterSize", _TEMPLATE, "{}", "{}-leader", "{}-follower"),
     _cache("RedisReplication", _OPSTREE, "redis", "spec.clusterSize", _TEMPLATE),
     _cache("Redis", _OPSTREE, "redis", "", _TEMPLATE),
+    _cache(
+        *("Dragonfly", "dragonflydb.io", "redis", "spec.replicas"),
+        f"spec.snapshot.persistentVolumeClaimSpec.{_CLAIM}",
+    ),
     _cache("Valkey", "hyperspike.io", "valkey", "spec.nodes", f"spec.storage.spec.{_CLAIM}"),
 )
 
