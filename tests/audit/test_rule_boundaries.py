@@ -45,7 +45,7 @@ from secondsite.model.nats import Consumer, Discard, Retention, Stream
 from secondsite.model.procedure import Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Secret
 from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Role, Spreading, Volume
-from secondsite.model.store import RunningStore
+from secondsite.model.store import CopiesToday, Replication, RunningStore
 from secondsite.model.units import Bytes, Seconds
 from secondsite.strategies.stores import ASYNCHRONOUS
 
@@ -55,6 +55,7 @@ TIGHT = Contract(Subject.NATS, Fault.REGION, rpo_s=Seconds(0.02))
 DISK = (Volume("data", Bytes(GIB)),)
 NO_ZONES = in_service("nats", spread_zones=Spreading.NONE)
 BY_HAND = evolve(SYSTEM.traffic, automatic=False)
+TWO_CONFIRM = RunningStore(replicated=CopiesToday.SYNCHRONOUS, confirming=2)
 FOLLOWED = with_copies(evolve(copy_of(Subject.STATE), method=ASYNCHRONOUS))
 AUTOSCALED = Autoscale(1, 10)
 
@@ -201,6 +202,25 @@ EDGES: list[tuple[str, str, Change, bool]] = [
         both(in_store(RunningStore(lag_s=Seconds(300))), FOLLOWED, in_contracts(STATE_RPO)),
         False,
     ),
+    ("store-commits-wait-for-one", "system", in_store(RunningStore(replicated=CopiesToday.SYNCHRONOUS)), False),
+    ("store-commits-wait-for-one", "system", in_store(TWO_CONFIRM), False),
+    ("store-commits-wait-for-one", "system", in_store(replication=Replication.SYNCHRONOUS), True),
+    # laid out by a strategy that has no such standby, or of an engine that has none
+    ("store-commits-wait-for-one", "leaf", both(in_store(replication=Replication.SYNCHRONOUS), FOLLOWED), False),
+    (
+        "store-commits-wait-for-one",
+        "system",
+        in_store(replication=Replication.SYNCHRONOUS, engine="mysql"),
+        False,
+    ),
+    ("store-log-never-restored", "system", in_store(replication=Replication.ARCHIVE), False),  # its dump was restored
+    (
+        "store-provider-unknown",
+        "system",
+        in_store(replication=Replication.MANAGED, product="Amazon RDS"),
+        False,
+    ),
+    ("store-no-log-archive", "system", in_store(RunningStore(archived=False), replication=Replication.ARCHIVE), False),
     ("store-slot-fills-disk", "system", in_store(RunningStore(slots=0, bounded_slots=False)), False),
     ("store-slot-fills-disk", "system", in_store(RunningStore(slots=1)), False),  # unknown accuses nobody
     ("store-no-log-archive", "system", in_store(RunningStore()), False),

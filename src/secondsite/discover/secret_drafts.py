@@ -10,6 +10,7 @@ from secondsite.discover.resources import Resource, ResourceInventory, YamlNode
 from secondsite.discover.workloads import Workload
 from secondsite.model.secret import Kept
 
+_CERTIFICATES = "cert-manager.io"
 _FROM_VAULT = ("VaultStaticSecret", "VaultDynamicSecret", "VaultPKISecret")
 
 
@@ -20,6 +21,10 @@ def secret_drafts(inventory: ResourceInventory, workloads: Sequence[Workload]) -
         _external(resource, inventory, drafts)
     for resource in inventory.of_kind(*_FROM_VAULT):
         _from_vault(resource, drafts)
+    for resource in inventory.of_kind("Certificate"):
+        issued = resource.spec["secretName"]
+        if issued.text and resource.group == _CERTIFICATES:
+            _draft(drafts, resource.where, issued.text, issued).read("kept", Kept.ISSUED, resource.top["kind"])
     for resource in inventory.of_kind("Secret", "SealedSecret"):
         sealed = resource.kind == "SealedSecret"
         draft = _draft(drafts, resource.where, resource.name, resource.top)
