@@ -16,8 +16,9 @@ from secondsite.discover.edge import gateway_drafts
 from secondsite.discover.external_services import ExternalCalls, external_service
 from secondsite.discover.helm_nats import release
 from secondsite.discover.helm_releases import Release, releases_in
+from secondsite.discover.managed_resources import managed_resource_draft, managed_resources
 from secondsite.discover.managed_stores import managed_draft, managed_in
-from secondsite.discover.operated import Operated, backups_of, operated_in, service_of, store_of
+from secondsite.discover.operated import Operated, backups_of, is_copy, operated_in, service_of, store_of
 from secondsite.discover.recognise import DELIVERING, PART_OF
 from secondsite.discover.resources import ResourceInventory
 from secondsite.discover.routes import Route, host_text, routes_of
@@ -228,10 +229,14 @@ def add_stores(assembly: Assembly, world: ReadManifests) -> tuple[Store, ...]:
         if draft:
             stores.append(Store(**draft.values))
             assembly.take(f"stores.{workload.name}", draft)
-    for one in world.operated:
-        draft = store_of(one, service_of(one))
+    for one in (one for one in world.operated if not is_copy(one, world.operated)):
+        draft = store_of(one, service_of(one), world.operated)
         stores.append(Store(**draft.values))
         assembly.take(f"stores.{one.name}", draft)
+    for asked in managed_resources(world.inventory):
+        draft = managed_resource_draft(asked)
+        stores.append(Store(**draft.values))
+        assembly.take(f"stores.{asked.name}", draft)
     taken = {store.name for store in stores}
     for managed in managed_in(setting for settings in world.settings.values() for setting in settings):
         if managed.name not in taken:

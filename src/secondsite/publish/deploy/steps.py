@@ -8,16 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from attrs import frozen
-
 from secondsite.lab.meta import meta_groups
 from secondsite.model.deployment import Deployment
 from secondsite.operate.agent import agent_config
 from secondsite.operate.shell import word
 from secondsite.publish.deploy.archive import ARCHIVE, archiver_file
+from secondsite.publish.deploy.deploy_step import DeployStep
 from secondsite.publish.deploy.dns import dns_files
 from secondsite.publish.deploy.kubernetes import LOGINS, agent_folder, gate_patch_file, servers_patch_file
-from secondsite.publish.deploy.stores import PASSWORD, USERS, RenderedReplica, rendered_replicas
+from secondsite.publish.deploy.store_rollout import store_steps
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
 from secondsite.publish.deploy.watch import SECRET, WATCH, observers_in, watch_folder, watches_from
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
@@ -26,18 +25,9 @@ from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.rights import lease_subject
 from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of
 from secondsite.strategies.service_records import WRITES, RoutingPolicy, service_records
-from secondsite.strategies.stores import REDIS
 from secondsite.strategies.write_gate import gated_subjects, leased
 
 MISREAD = '.data | to_entries[] | select(.value | @base64d | test("^[A-Za-z][A-Za-z0-9]{19,}$") | not) | .key'
-
-
-@frozen
-class DeployStep:
-    title: Md
-    text: Md
-    commands: Md
-    check: Md
 
 
 def steps(deployment: Deployment, book: DeployedAddresses) -> tuple[DeployStep, ...]:
@@ -64,8 +54,7 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeploySt
     for region in regions:
         if archived(deployment, region):
             yield _archiver(deployment, book, region)
-    for each in rendered_replicas(deployment, book):
-        yield _replica(each)
+    yield from store_steps(deployment, book)
     for region in regions:
         if observers_in(deployment, region) or watches_from(deployment, region):
             yield _watched(deployment, book, region)
@@ -115,32 +104,6 @@ def _agent(region: str) -> DeployStep:
         fence([f"kubectl --context {word(region)} apply -k {word(f'./{agent_folder(region)}')}"]),
         Md(f"its log in {text(region)} shows how many positions are copied, or that the stream accepts writes here"),
     )
-
-
-def _replica(each: RenderedReplica) -> DeployStep:
-    """The primary first: its replica begins with a copy of it."""
-    replica, service = each.replica, each.service
-    title = Md(f"Let a replica of {text(replica.store.name)} in {text(replica.standby)} follow")
-    if service is None or each.why:
-        return DeployStep(title, Md(f"{text(each.why)}."), Md(""), Md("the replica receives from its primary"))
-    home, away = (f"kubectl --context {word(one)} -n {word(service.namespace)}" for one in each.regions)
-    pod, sql = word(f"{service.object_name}-0"), [path for path in each.files if path.endswith(".sql")]
-    lines = [f'psql "$PRIMARY_AS_SUPERUSER" --file {word(f"./{path}")}  # with {PASSWORD} set' for path in sql]
-    lines += [f"{away} apply -f {word(f'./{path}')}" for path in each.files if path.endswith(".yaml")]
-    secret = f"The Secret {code(each.secret)} in {text(replica.standby)} holds the follower's password"
-    if replica.store.engine in REDIS:
-        about = f"{secret} as {code(PASSWORD)}, and all users of the primary's ACL as {code(USERS)}."
-        look = f"{away} exec {pod} -- {replica.store.engine}-cli INFO replication"
-    elif sql:
-        about = (
-            f"{secret} as {code(PASSWORD)}. The primary lets the follower in by a line of `pg_hba.conf`: see the file."
-        )
-        look = f"{home} exec {pod} -- psql -c 'TABLE pg_stat_replication'"
-    else:
-        about = "A replica cluster of CloudNativePG: copy the Secrets of the primary's certificates that it names."
-        look = f"{away} get cluster {word(service.object_name)}"
-    about += f" The primary has to be reached there as {code(each.host)}."
-    return DeployStep(title, Md(about), fence(lines), Md(f"{code(look)} shows that it receives"))
 
 
 def _watched(deployment: Deployment, book: DeployedAddresses, region: str) -> DeployStep:
