@@ -86,7 +86,7 @@ def _target(**more: object) -> Spoil:
         (_target(spaces={"shop": None}), "namespace shop is not there"),
         (_target(workloads=()), "nothing runs in shop"),
         (_target(lacking=("patch nodes",)), "this login may not patch nodes"),
-        (_target(standing=FaultStanding(RECORD, 0.0)), "fault now (scale-to-zero) stands there already"),
+        (_target(standing=FaultStanding(RECORD, 0.0)), "fault now (scale-to-zero) is recorded there already"),
         (lambda facts: evolve(facts, guarded=False), "nobody was seen who would give the region back"),
         (lambda facts: evolve(facts, saved=SavedData("", None)), "no backup or archive"),
         (lambda facts: evolve(facts, saved=SavedData("s3://b", 7200.0)), "the newest is 2 h old, more than 60 min"),

@@ -120,5 +120,5 @@ def unwatchable(deployment: Deployment) -> str:
     if sum(map(bool, ways)) < LEAST_SIGNALS:
         return f"{home} is seen along one way only, and a quorum needs {LEAST_SIGNALS}"
     if not any(one.region == away for one in deployment.clusters):
-        return f"nothing runs in {away}, so an observer cannot tell a lost {home} from its own network"
+        return f"there are no servers in {away}, so an observer cannot tell a lost {home} from its own network"
     return ""

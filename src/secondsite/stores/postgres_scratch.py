@@ -1,6 +1,6 @@
 """A backup of PostgreSQL proven: restored into a scratch server that nobody else reaches, counted, timed, thrown away.
 
-The scratch server listens on a socket in a folder of its own and on no network. It archives nothing and follows nobody,
+The scratch server listens on a socket in a folder of its own and on no network. It archives nothing and has no primary,
 so that a proof cannot write into the archive that it proves. A restore that stops early is an error, never a count.
 """
 

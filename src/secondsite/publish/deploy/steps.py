@@ -120,7 +120,7 @@ def _agent(region: str) -> DeployStep:
 def _replica(each: RenderedReplica) -> DeployStep:
     """The primary first: its replica begins with a copy of it."""
     replica, service = each.replica, each.service
-    title = Md(f"Let a replica of {text(replica.store.name)} in {text(replica.standby)} follow")
+    title = Md(f"Let the replica of {text(replica.store.name)} in {text(replica.standby)} follow its primary")
     if service is None or each.why:
         return DeployStep(title, Md(f"{text(each.why)}."), Md(""), Md("the replica receives from its primary"))
     home, away = (f"kubectl --context {word(one)} -n {word(service.namespace)}" for one in each.regions)
