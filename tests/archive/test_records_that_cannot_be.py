@@ -55,8 +55,8 @@ FLOOR = {"name": "c", "config": {}, "ack_floor": {"stream_seq": 3}}
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"key": "index/000000000001.json"}, "is no segment of an archive"),
-        ({"key": "packs/000000000001-0123abcd/../x"}, "is no segment of an archive"),
+        ({"key": "index/000000000001.json"}, "is not a segment of an archive"),
+        ({"key": "packs/000000000001-0123abcd/../x"}, "is not a segment of an archive"),
         ({"first_seq": 0}, "ends before it begins"),
         ({"first_seq": 10}, "ends before it begins"),
         ({"last_seq": 2**64}, "ends before it begins"),
@@ -66,7 +66,7 @@ FLOOR = {"name": "c", "config": {}, "ack_floor": {"stream_seq": 3}}
         ({"messages": 10}, "more messages than sequences"),
         ({"size_bytes": MAX_STORED_BYTES + 1}, "larger than one can be"),
         ({"plain_bytes": MAX_PLAIN_BYTES + 1}, "larger than one can be"),
-        ({"codecs": ("rot13",)}, "in a way that nobody knows"),
+        ({"codecs": ("rot13",)}, "has an unknown encoding"),
     ],
 )
 def test_a_segment_that_cannot_be(changes: dict[str, Any], why: str) -> None:

@@ -67,7 +67,9 @@ class PostgresFleet(StoreFleet):
             if not major:
                 lines.append(f"nothing states which PostgreSQL {store.name} is: {runs} is used instead")
             elif major != runs.split(".")[0]:
-                lines.append(f"PostgreSQL {major} of {store.name} comes as no package: {runs} is used instead")
+                lines.append(
+                    f"PostgreSQL {major} of {store.name} is not available as a package: {runs} is used instead"
+                )
         return tuple(lines)
 
     def _major(self, store: Store) -> str:

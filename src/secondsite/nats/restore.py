@@ -123,7 +123,7 @@ class _Upload:
 
     def _cut(self, why: str) -> Exception:
         remedy = "check the server's log and free storage, then run again"
-        return RestoreCutError.at(self._jetstream.shown, f"the restore of {self._name} was cut: {why}", remedy)
+        return RestoreCutError.at(self._jetstream.shown, f"the restore of {self._name} was cut short: {why}", remedy)
 
 
 async def _paced(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:

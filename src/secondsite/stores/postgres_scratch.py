@@ -220,7 +220,7 @@ def _reader(file: Path) -> str:
 def _fetching(base: Path, wal: str) -> str:
     """The restore_command."""
     if not (base / "PG_VERSION").is_file():
-        raise InputError.at(str(base), "is no base backup", "give the folder that pg_basebackup wrote")
+        raise InputError.at(str(base), "is not a base backup", "give the folder that pg_basebackup wrote")
     if "%f" in wal:
         return wal
     if not Path(wal).is_dir():
