@@ -60,8 +60,8 @@ FLOOR = {"name": "c", "config": {}, "ack_floor": {"stream_seq": 3}}
         ({"first_seq": 0}, "ends before it begins"),
         ({"first_seq": 10}, "ends before it begins"),
         ({"last_seq": 2**64}, "ends before it begins"),
-        ({"first_ns": -1}, "the time of a segment"),
-        ({"last_ns": 2**63}, "the time of a segment"),
+        ({"first_ns": -1}, "a segment's time"),
+        ({"last_ns": 2**63}, "a segment's time"),
         ({"messages": 0}, "more messages than sequences"),
         ({"messages": 10}, "more messages than sequences"),
         ({"size_bytes": MAX_STORED_BYTES + 1}, "larger than one can be"),
@@ -78,9 +78,9 @@ def test_a_segment_that_cannot_be(changes: dict[str, Any], why: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"life": "yesterday"}, "when the stream was made"),
-        ({"life": "2023-11-14T22:13:20Z#one"}, "when the stream was made"),
-        ({"life": "2023-99-14T22:13:20Z#1"}, "when the stream was made"),
+        ({"life": "yesterday"}, "the stream's creation time"),
+        ({"life": "2023-11-14T22:13:20Z#one"}, "the stream's creation time"),
+        ({"life": "2023-99-14T22:13:20Z#1"}, "the stream's creation time"),
         ({"at_ns": -1}, "its time is impossible"),
         ({"vanished": -1}, "a sequence or a count"),
         ({"through": 2**64}, "a sequence or a count"),

@@ -114,7 +114,7 @@ def test_a_change_of_google_s_is_followed_until_it_is_done(google: FakeGoogle) -
     assert sum("/changes/7" in line for line in google.asked) == 2
     google.pending = 10**6
     slow = evolve(at_google(google), done_s=0.05)
-    with pytest.raises(MachineError, match=r"not at all of its servers after 0\.05 s"):
+    with pytest.raises(MachineError, match=r"not reached all of its servers after 0\.05 s"):
         asyncio.run(slow.change(HostRecord("A", ("192.0.2.9",), 60), WantedRecord(("192.0.2.1",)), 60))
 
 
