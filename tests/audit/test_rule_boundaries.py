@@ -45,9 +45,12 @@ from secondsite.model.nats import Consumer, Discard, Retention, Stream
 from secondsite.model.procedure import Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Secret
 from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Role, Spreading, Volume
-from secondsite.model.store import RunningStore
+from secondsite.model.settings import Settings
+from secondsite.model.store import CopiesToday, Replication, RunningStore
 from secondsite.model.units import Bytes, Seconds
 from secondsite.strategies.stores import ASYNCHRONOUS
+
+PER_SUBJECT = Settings({"discard_new_per_subject": True})
 
 NODE_RPO = Contract(Subject.NATS, Fault.NODE, rpo_s=Seconds(9.9))
 STATE_RPO = Contract(Subject.STATE, Fault.REGION, rpo_s=Seconds(300))
@@ -55,6 +58,7 @@ TIGHT = Contract(Subject.NATS, Fault.REGION, rpo_s=Seconds(0.02))
 DISK = (Volume("data", Bytes(GIB)),)
 NO_ZONES = in_service("nats", spread_zones=Spreading.NONE)
 BY_HAND = evolve(SYSTEM.traffic, automatic=False)
+TWO_CONFIRM = RunningStore(replicated=CopiesToday.SYNCHRONOUS, confirming=2)
 FOLLOWED = with_copies(evolve(copy_of(Subject.STATE), method=ASYNCHRONOUS))
 AUTOSCALED = Autoscale(1, 10)
 
@@ -201,6 +205,25 @@ EDGES: list[tuple[str, str, Change, bool]] = [
         both(in_store(RunningStore(lag_s=Seconds(300))), FOLLOWED, in_contracts(STATE_RPO)),
         False,
     ),
+    ("store-commits-wait-for-one", "system", in_store(RunningStore(replicated=CopiesToday.SYNCHRONOUS)), False),
+    ("store-commits-wait-for-one", "system", in_store(TWO_CONFIRM), False),
+    ("store-commits-wait-for-one", "system", in_store(replication=Replication.SYNCHRONOUS), True),
+    # laid out by a strategy that has no such standby, or of an engine that has none
+    ("store-commits-wait-for-one", "leaf", both(in_store(replication=Replication.SYNCHRONOUS), FOLLOWED), False),
+    (
+        "store-commits-wait-for-one",
+        "system",
+        in_store(replication=Replication.SYNCHRONOUS, engine="mysql"),
+        False,
+    ),
+    ("store-log-never-restored", "system", in_store(replication=Replication.ARCHIVE), False),  # its dump was restored
+    (
+        "store-provider-unknown",
+        "system",
+        in_store(replication=Replication.MANAGED, product="Amazon RDS"),
+        False,
+    ),
+    ("store-no-log-archive", "system", in_store(RunningStore(archived=False), replication=Replication.ARCHIVE), False),
     ("store-slot-fills-disk", "system", in_store(RunningStore(slots=0, bounded_slots=False)), False),
     ("store-slot-fills-disk", "system", in_store(RunningStore(slots=1)), False),  # unknown accuses nobody
     ("store-no-log-archive", "system", in_store(RunningStore()), False),
@@ -270,6 +293,18 @@ EDGES: list[tuple[str, str, Change, bool]] = [
     ("nats-memory-store", "system", in_cluster("nats", max_memory_bytes=Bytes(2 * GIB - 1)), False),
     ("nats-memory-store", "system", in_service("nats", memory_limit_bytes=None), False),
     ("nats-streams-above-store", "system", in_stream("EVENTS", max_bytes=Bytes(8 * GIB)), False),
+    ("nats-stream-refused", "system", in_stream("EVENTS", settings=Settings({"deny_purge": True})), False),
+    (
+        *("nats-stream-refused", "system"),
+        in_stream("EVENTS", settings=Settings({"allow_rollup_hdrs": True, "deny_purge": True})),
+        True,
+    ),
+    (
+        *("nats-stream-refused", "system"),
+        in_stream("EVENTS", settings=PER_SUBJECT, discard=Discard.NEW, max_messages_per_subject=5),
+        False,
+    ),
+    ("nats-stream-refused", "system", in_stream("EVENTS", settings=PER_SUBJECT, max_messages_per_subject=5), True),
     ("nats-stream-unbounded", "system", in_stream("EVENTS", max_bytes=None), False),
     ("nats-stream-unbounded", "system", in_stream("EVENTS", max_age_s=None), False),
     ("api-buffered-acknowledgement", "system", in_service("api", ack_buffer=AckBuffer(1, durable=True)), False),
@@ -460,3 +495,25 @@ def test_a_volume_of_unknown_size_is_not_too_small() -> None:
     text = f"services: [{{name: nats, role: nats, {volumes}}}]\nnats: [{{name: nats, max_file: 40Gi}}]"
     assert "nats-store-above-volume" in world_of(text.replace("size: 0}", "size: 1Gi}")).rules()
     assert "nats-store-above-volume" not in world_of(text).rules()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "refused"),
+    [
+        ("{name: nats, streams: [{name: A, subjects: [a.*]}, {name: B, subjects: [a.b]}]}", True),
+        ("{name: nats, streams: [{name: A, subjects: [a.*]}, {name: B, subjects: [b.*]}]}", False),
+        ("{name: nats, streams: [{name: A, subjects: [a.*]}, {name: B, mirror: {stream: A}}]}", False),
+        ("{name: nats, streams: [{name: A, subjects: [a.*, a.b]}]}", False),
+        (
+            "{name: nats, accounts: [ONE, TWO], streams: [{name: A, subjects: [a.*]}, {name: B, subjects: [a.b]}]}",
+            False,
+        ),
+        (
+            "{name: nats, accounts: [ONE, SYS], system_account: SYS, "
+            "streams: [{name: A, subjects: [a.*]}, {name: B, subjects: [a.b]}]}",
+            True,
+        ),
+    ],
+)
+def test_two_streams_of_one_account_take_no_subject_both(cluster: str, refused: bool) -> None:
+    assert ("nats-stream-refused" in world_of(f"nats: [{cluster}]").rules()) is refused

@@ -46,9 +46,10 @@ from secondsite.model.procedure import Need, Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Kept, Secret
 from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Spreading
 from secondsite.model.settings import Settings
-from secondsite.model.store import CopiesToday, RunningStore
+from secondsite.model.store import CopiesToday, Replication, RunningStore
 from secondsite.model.units import Bytes, Cores, Seconds
 from secondsite.model.waiver import Waiver
+from secondsite.strategies.log_archive import LOG_ARCHIVE
 
 NO_SPREAD = Spreading.PREFERRED
 OBJECTS = (Stream("OBJ_files", replicas=3, max_bytes=Bytes(GIB), duplicate_window_s=Seconds(0)),)
@@ -144,6 +145,19 @@ TABLE: dict[str, tuple[str, Change]] = {
         "leaf",
         both(with_copies(copy_of(Subject.STATE)), in_service("postgres", kind="Cluster")),
     ),
+    "store-commits-wait-for-one": (
+        "system",
+        in_store(RunningStore(replicated=CopiesToday.SYNCHRONOUS, confirming=1)),
+    ),
+    "store-log-never-restored": (
+        "leaf",
+        both(
+            in_store(replication=Replication.ARCHIVE),
+            in_backup("dump", restore_tested=False),
+            with_copies(evolve(copy_of(Subject.STATE), method=LOG_ARCHIVE, covers=("postgres",))),
+        ),
+    ),
+    "store-provider-unknown": ("system", in_store(replication=Replication.MANAGED)),
     "store-slot-fills-disk": ("system", in_store(RunningStore(slots=1, bounded_slots=False))),
     "store-no-log-archive": ("system", in_store(RunningStore(archived=False))),
     "store-numbers-repeat": ("system", in_store(RunningStore(replicated=CopiesToday.ASYNCHRONOUS, sequences=1))),
@@ -198,6 +212,7 @@ TABLE: dict[str, tuple[str, Change]] = {
     "nats-store-above-volume": ("system", in_cluster("nats", max_file_bytes=Bytes(10 * GIB))),
     "nats-memory-store": ("system", in_cluster("nats", max_memory_bytes=Bytes(2 * GIB))),
     "nats-streams-above-store": ("system", in_stream("EVENTS", max_bytes=Bytes(8 * GIB + 1))),
+    "nats-stream-refused": ("system", in_stream("EVENTS", settings=Settings({"discard_new_per_subject": True}))),
     "nats-stream-unbounded": ("system", in_stream("EVENTS", max_bytes=None, max_age_s=None)),
     "api-buffered-acknowledgement": ("system", in_service("api", ack_buffer=AckBuffer(1))),
     "cache-not-persistent": (

@@ -161,3 +161,12 @@ def test_a_variable_within_a_word_is_told_without_its_name(tmp_path: Path) -> No
     notes = discover([tmp_path / "nats.conf"], base=tmp_path).notes
     assert [note for note in notes if "this value is not known here: it begins with a variable" in note]
     assert not [note for note in notes if "…" in note]
+
+
+def test_a_stream_whose_settings_stand_elsewhere_is_there(tmp_path: Path) -> None:
+    adding = "nats stream add 'ONE' --subjects 'one.*' --config=/dev/stdin"
+    script = f"while echo $CFG | base64 -d | {adding} | grep x\ndo\nsleep 1\ndone\n"
+    found = _read(tmp_path, {"setup.sh": script})
+    (stream,) = (stream for cluster in found.system.nats for stream in cluster.streams)
+    assert (stream.name, stream.subjects) == ("ONE", ("one.*",))
+    assert [problem.what for problem in found.unread] == ["adds the stream ONE with settings that stand elsewhere"]

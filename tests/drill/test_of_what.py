@@ -74,9 +74,9 @@ def test_what_was_not_rehearsed_stands_in_the_text_of_the_figure(tmp_path: Path)
 @pytest.mark.parametrize(
     ("subject", "missing", "remedy"),
     [
-        (Subject.NATS, "a stream", "declare it in secondsite.yaml, or read it with init --nats URL"),
-        (Subject.API, "an API", "write `role: api` at the service that answers requests in secondsite.yaml"),
-        (Subject.STATE, "a store with data", "declare it under `stores` in secondsite.yaml"),
+        (Subject.NATS, "stream", "declare it in secondsite.yaml, or read it with init --nats URL"),
+        (Subject.API, "API", "write `role: api` at the service that answers requests in secondsite.yaml"),
+        (Subject.STATE, "store with data", "declare it under `stores` in secondsite.yaml"),
     ],
 )
 def test_a_contract_about_what_the_system_is_not_known_to_have_is_never_met(
@@ -89,4 +89,4 @@ def test_a_contract_about_what_the_system_is_not_known_to_have_is_never_met(
     system = evolve(whole, nats=nats, services=(), stores=(), contracts=(contract,))
     leave(tmp_path, Scenario(manifest=evolve(MANIFEST, contracts=(contract,))))
     (row,) = verify(system, load_catalogue(), (tmp_path,), NOW).rows
-    assert (row.verdict, row.why) == (Verdict.UNPROVEN, f"the system has no known {missing}: {remedy}")
+    assert (row.verdict, row.why) == (Verdict.UNPROVEN, f"no {missing} of the system is known: {remedy}")

@@ -236,6 +236,33 @@ def test_where_clients_enter_is_read_off_the_load_balancer(deployed: KubeApi) ->
         in_cluster(place(deployed), lambda cluster: cluster.entrance(SHOP, "kang"))
 
 
+def node(api: KubeApi, name: str, **has: str) -> None:
+    """As its kubelet reports it."""
+    api.create("/api/v1/nodes", named("Node", name))
+    api.request("PATCH", f"/api/v1/nodes/{name}/status", {"status": {"allocatable": has, "capacity": has}})
+
+
+def running(name: str, on: str, cpu: str) -> dict[str, Any]:
+    """A pod that its scheduler has placed."""
+    container = {"name": "c", "image": "x", "resources": {"requests": {"cpu": cpu, "memory": "1Gi"}}}
+    return named("Pod", name, SHOP, spec={"nodeName": on, "containers": [container]})
+
+
+def test_whether_more_pods_have_room_is_told_before_they_are_wanted(deployed: KubeApi) -> None:
+    assert "no room" in asyncio.run(door(deployed).crowded(WEST, {"api": 1}))  # no node at all
+    node(deployed, "one", cpu="4", memory="8Gi", pods="10")
+    node(deployed, "cordoned", cpu="64", memory="256Gi", pods="110")
+    deployed.done(ADMIN, "cordon", "cordoned")
+    applied(deployed, [running("other", "one", "1500m")])
+    big = service("api", 1)
+    big["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1", "memory": "2Gi"}}
+    applied(deployed, [big])
+    assert asyncio.run(door(deployed).crowded(WEST, {"api": 2})) == ""
+    told = asyncio.run(door(deployed).crowded(WEST, {"api": 4, "worker": 1}))
+    assert told == "the nodes of us-west-2 have no room for 2 pods of api (1 cores, 2 GiB each)"
+    assert asyncio.run(door(deployed, STRANGER).crowded(WEST, {"api": 400})) == ""  # who may not see it cannot say
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '"had"', "[" * 10_000])
 def test_what_somebody_else_wrote_there_is_not_ours(text: str) -> None:
     assert held_of({HELD: text}) is None

@@ -33,6 +33,7 @@ from secondsite.drill.play.lab_world import LabSites, place
 from secondsite.lab.options import LabOptions
 from secondsite.lab.postgres_files import prefix
 from secondsite.lab.world import Lab
+from secondsite.model.secret import Secret
 from secondsite.model.strategy import Strategy
 from secondsite.nats.address import parse_addresses
 from secondsite.nats.options import ConnectOptions
@@ -272,12 +273,17 @@ async def _bring_back(scene: Scene, back: dict[int, Block]) -> float:
 def _put_secrets(stores: TypedStores, *regions: str) -> None:
     for region in regions:
         for secret in stores.lab.deployment.system.secrets:
-            stores.put(region, secret.namespace, secret.object_name, {"password": "of today"})
+            _put(stores, region, secret, "of today")
 
 
 def _rotate(stores: TypedStores, region: str) -> None:
-    secret = stores.lab.deployment.system.secrets[-1]
-    stores.put(region, secret.namespace, secret.object_name, {"password": "of tomorrow"})
+    _put(stores, region, stores.lab.deployment.system.secrets[-1], "of tomorrow")
+
+
+def _put(stores: TypedStores, region: str, secret: Secret, value: str) -> None:
+    """Beside what counts of it something that is each region's own."""
+    values = {**dict.fromkeys(secret.keys or ("password",), value), **({"region": region} if secret.keys else {})}
+    stores.put(region, secret.namespace, secret.object_name, values)
 
 
 def _saved(folder: Path) -> dict[str, list[str]]:

@@ -40,6 +40,9 @@ class Cluster:
     async def rehearse(self, _region: str, _service: str, _replicas: int) -> str:
         return self.refuses
 
+    async def crowded(self, _region: str, _more: Mapping[str, int]) -> str:
+        return ""
+
 
 class Owned(FakeDoors):
     """A record that external-dns keeps and that our key may not change."""

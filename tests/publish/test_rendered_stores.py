@@ -7,8 +7,7 @@ import importlib.util
 import os
 import secrets
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from kube_api import ADMIN, KubeApi, kube_api
 from nats_world import free_port, process
 from needed import missing
 from ruamel.yaml import YAML
+from running_postgres import answers, postgres, sql, until
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
@@ -26,7 +26,7 @@ from secondsite.lab.binaries import binary
 from secondsite.lab.postgres_files import new_cluster, own, prefix, tools
 from secondsite.lab.store_fleets import StoreFleets
 from secondsite.model.deployment import Deployment
-from secondsite.model.errors import InputError, MachineError
+from secondsite.model.errors import InputError
 from secondsite.model.store import Loss
 from secondsite.model.strategy import Strategy
 from secondsite.model.system import System
@@ -172,53 +172,6 @@ def test_an_operator_keeps_its_own_databases() -> None:
 # --- on real servers
 
 
-@contextmanager
-def postgres(programs: Path, data: Path, rules: str, *more: str, **env: str) -> Iterator[int]:
-    """Its port. ``rules``: its pg_hba.conf."""
-    port, hba = free_port(), data.with_name(f"{data.name}.hba")
-    hba.write_text(rules)
-    own(hba)
-    options = (*prefix(), str(programs / "postgres"), "-D", str(data), "-h", "127.0.0.1", "-p", str(port))
-    given = [word for each in ("unix_socket_directories=", "fsync=off", f"hba_file={hba}") for word in ("-c", each)]
-    server = subprocess.Popen(
-        [*options, *given, *more], env={**os.environ, **env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield port
-    finally:
-        server.kill()
-        server.wait()
-
-
-def until(asked: Callable[[], Awaitable[bool]]) -> None:
-    async def look() -> None:
-        async with asyncio.timeout(30):
-            while True:
-                with suppress(MachineError):
-                    if await asked():
-                        return
-                await asyncio.sleep(0.1)
-
-    asyncio.run(look())
-
-
-def sql(programs: Path, port: int, *arguments: str, **env: str) -> str:
-    command = [
-        str(programs / "psql"),
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-        "-U",
-        "postgres",
-        "-At",
-        *arguments,
-        "postgres",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **env})
-    return done.stdout.strip()
-
-
 @pytest.mark.slow
 def test_the_rendered_postgres_fills_itself_and_streams_from_its_slot(tmp_path: Path) -> None:
     programs = tools()
@@ -267,11 +220,6 @@ def test_the_rendered_postgres_fills_itself_and_streams_from_its_slot(tmp_path: 
         until(receives)
         slots = sql(programs, port, "-c", "SELECT slot_name, active FROM pg_replication_slots")
         assert slots == "standby|t"
-
-
-async def answers(port: int) -> bool:
-    await PostgresServer(PostgresPlace(f"host=127.0.0.1 port={port} user=postgres dbname=postgres", 2.0)).look()
-    return True
 
 
 @pytest.mark.slow

@@ -441,6 +441,9 @@ class FakeDoors(UnrefreshedSecrets):
     async def rehearse(self, _region: str, _service: str, _replicas: int) -> str:
         return ""
 
+    async def crowded(self, _region: str, _more: Mapping[str, int]) -> str:
+        return ""
+
     async def scale(self, region: str, service: str, replicas: int) -> None:
         del region
         self.world.scaled[service] = replicas

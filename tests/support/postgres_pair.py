@@ -17,6 +17,7 @@ from secondsite.lab.postgres_files import TABLE, WRITER, prefix, tools
 from secondsite.lab.postgres_fleet import conninfo
 from secondsite.lab.world import Lab
 from secondsite.model.deployment import Deployment
+from secondsite.model.store import Replication
 from secondsite.model.strategy import Strategy
 from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.postgres_host import PostgresHost
@@ -29,8 +30,10 @@ _RTT_MS = 4.0
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "kgents" / "secondsite.yaml"
 
 
-def pair_deployment() -> Deployment:
-    kit = Kit.of(load_system(EXAMPLE), load_catalogue())
+def pair_deployment(way: Replication = Replication.REPLICA) -> Deployment:
+    system = load_system(EXAMPLE)
+    stores = tuple(evolve(one, replication=way) if one.name == STORE else one for one in system.stores)
+    kit = Kit.of(evolve(system, stores=stores), load_catalogue())
     return evolve(lay_out(Strategy.parse("warm-standby/leafnode-mirror"), kit), clusters=())
 
 
@@ -66,12 +69,14 @@ class PostgresPair(TwoRegions):
 
 
 @asynccontextmanager
-async def postgres_pair(aged: Mapping[str, Path] = {}) -> AsyncIterator[PostgresPair]:
+async def postgres_pair(
+    aged: Mapping[str, Path] = {}, *, way: Replication = Replication.REPLICA, rtt_ms: float = _RTT_MS
+) -> AsyncIterator[PostgresPair]:
     """``aged``: files to begin with, by store."""
     if tools() is None:
         missing("PostgreSQL is not installed: pip install 'secondsite[lab]'")
-    deployment = pair_deployment()
+    deployment = pair_deployment(way)
     home, away = (site.region.name for site in deployment.sites)
-    options = LabOptions(services=False, databases=True, rtt_ms={(home, away): _RTT_MS}, aged_stores=aged)
+    options = LabOptions(services=False, databases=True, rtt_ms={(home, away): rtt_ms}, aged_stores=aged)
     async with Lab.up(deployment, options) as lab:
         yield PostgresPair(lab)

@@ -286,10 +286,10 @@ def in_origin(**changes: Any) -> Change:
     return change
 
 
-def in_store(running: RunningStore) -> Change:
-    """What the first store's server said of itself."""
+def in_store(running: RunningStore | None = None, **changes: Any) -> Change:
+    """What the first store's server said of itself, and what else differs about it."""
     first, *rest = SYSTEM.stores
-    return in_system(stores=(evolve(first, running=running), *rest))
+    return in_system(stores=(evolve(first, running=running, **changes), *rest))
 
 
 def in_versions(version: str) -> Change:

@@ -70,10 +70,10 @@ class WatchedLab:
     def _without_login(self, urls: str) -> list[str]:
         return [re.sub(r"//[^@]*@", "//", url) for url in urls.split(",")]
 
-    def watch(self, name: str, number: int, observers: dict[str, tuple[int, str]]) -> Spec:
-        """Sits in the second region; its orders to the first go through the WAN."""
+    def watch(self, name: str, number: int, observers: dict[str, tuple[int, str]], inside: str = AWAY) -> Spec:
+        """Its orders to the other region go through the WAN."""
         places = [
-            f"{region}={','.join(self._without_login(self.lab.nats_url(region, operator=True, reached_from=AWAY)))}"
+            f"{region}={','.join(self._without_login(self.lab.nats_url(region, operator=True, reached_from=inside)))}"
             for region in (HOME, AWAY)
         ]
         folder = self.lab.folder / f"machine-{name}"
@@ -99,7 +99,7 @@ class WatchedLab:
         }
         at = self._at(number)
         command = python("secondsite", "watch", "--file", str(system), *options)
-        return Spec(name, tuple(command), lambda: port_open(at, 8088), AWAY, environment)
+        return Spec(name, tuple(command), lambda: port_open(at, 8088), inside, environment)
 
     def _named(self, name: str, number: int, region: str) -> str:
         return f"{name}{'@' if region else ''}{region}=http://{self._at(number)}:8090"

@@ -19,6 +19,7 @@ from secondsite.operate.plan import Plan, PlannedStep
 from secondsite.operate.world import Decision
 from secondsite.watch.judging import WatchRules
 from secondsite.watch.notices import Notice
+from secondsite.watch.operations import PlanRefusal
 from secondsite.watch.permission import LastOperation
 from secondsite.watch.process import Watch, WatchSettings
 
@@ -45,6 +46,7 @@ class Hands:
     writes_down: bool = True
     moves: bool = True
     cannot_plan: Exception | None = None
+    short: tuple[PlanRefusal, ...] = ()
     fails: list[Exception] = field(factory=list)
     begun: list[tuple[Fault | None, str, frozenset[str]]] = field(factory=list)
     went_on: int = 0
@@ -63,6 +65,9 @@ class Hands:
             raise self.cannot_plan
         plan = self.plans.pop(0) if len(self.plans) > 1 else self.plans[0]
         return evolve(plan, allowed=allowed)
+
+    async def shortfalls(self, _fault: Fault, _decision: Decision) -> tuple[PlanRefusal, ...]:
+        return self.short
 
     async def begin(
         self, fault: Fault | None, _decision: Decision, approved: str, allowed: frozenset[str] = frozenset()

@@ -11,9 +11,11 @@ from secondsite.model.contract import Subject
 from secondsite.model.deployment import Copy
 from secondsite.model.fault import DESTROYS_DATA, EVERY_FAULT, LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
-from secondsite.model.store import CopiesToday, Loss, RunningStore, Store
+from secondsite.model.store import CopiesToday, Loss, Replication, RunningStore, Store
 from secondsite.model.wording import counted, duration, number
-from secondsite.strategies.stores import ASYNCHRONOUS, REPLICATED
+from secondsite.strategies.log_archive import LOG_ARCHIVE
+from secondsite.strategies.provider_replicas import OFFERED
+from secondsite.strategies.stores import ASYNCHRONOUS, PROVIDER_REPLICA, REPLICATED, SYNCHRONOUS, way_of
 
 _OPERATED = frozenset(
     {"Cluster", "postgresql", "PostgresCluster", "SGCluster", "PerconaPGCluster", "RedisFailover", "RedisReplication"}
@@ -28,7 +30,11 @@ _OPERATED = frozenset(
     why="A replica that follows after the commit, or a backup at intervals, lacks what was committed last.",
     source="PostgreSQL documentation, 26.2.5 and 26.2.8: asynchronous streaming replication may lose transactions "
     "that were committed; measured 2026-11: 30 commits lost at 20 a second over a link of 1.5 s",
+<<<<<<< HEAD
     remedy="Replicate it synchronously, back it up more often, or agree on a longer RPO.",
+=======
+    remedy="Replicate it synchronously (`replication: synchronous`), back it up more often, or ask for a longer RPO.",
+>>>>>>> main
 )
 def store_rpo_below_lag(audited: Audited) -> Iterator[Finding]:
     for store in audited.system.stores:
@@ -60,7 +66,7 @@ def store_promoted_by_two(audited: Audited) -> Iterator[Finding]:
     for store in audited.system.stores:
         service = audited.system.service(store.service)
         copies = _covering(audited, store.name, Fault.REGION)
-        followed = [copy for copy in copies if copy.method != "scheduled backup"]
+        followed = [copy for copy in copies if copy.method not in _NOT_PROMOTED]
         if service is not None and service.kind in _OPERATED and store.engine in REPLICATED and followed:
             yield Finding(
                 f"stores.{store.name}",
@@ -70,6 +76,70 @@ def store_promoted_by_two(audited: Audited) -> Iterator[Finding]:
 
 
 PG_REPLICATION = "PostgreSQL 18 documentation, 19.6 Replication"
+
+
+@rule(
+    id="store-commits-wait-for-one",
+    severity=Severity.HIGH,
+    title="A database whose commits wait for a single standby",
+    why="Each COMMIT waits until that standby has it. Where the standby, its region or the link is away, every commit "
+    "of the primary stands still: RPO 0 is bought with an outage in a region where nothing failed.",
+    source="PostgreSQL 18 documentation, 26.2.8 Synchronous Replication; CloudNativePG documentation, Replication: "
+    "`dataDurability: preferred` cannot be used with standbys of another cluster",
+    remedy="Run two standbys in the other region (`ANY 1 (a, b)`), or decide who turns synchronous_standby_names off, "
+    "and rehearse it.",
+)
+def store_commits_wait_for_one(audited: Audited) -> Iterator[Finding]:
+    for store in audited.system.stores:
+        running = store.running
+        today = running is not None and running.replicated is CopiesToday.SYNCHRONOUS and running.confirming == 1
+        planned = _goes_by(audited, store, Replication.SYNCHRONOUS, SYNCHRONOUS)
+        if today or planned:
+            where = "the other region" if planned else "one server, as it says"
+            yield Finding(
+                f"stores.{store.name}{'.replication' if planned else '.running.confirming'}",
+                f"commits of {store.name} wait for one standby ({where}), and stop with it",
+                audited.endangered((Subject.STATE, Subject.API), (Fault.WAN_PARTITION,)),
+            )
+
+
+@rule(
+    id="store-log-never-restored",
+    severity=Severity.MEDIUM,
+    title="A log archive that nobody has restored",
+    why="Nothing of this database runs in the other region: all there is are a base backup and a log, and one missing "
+    "segment or a wrong key is found on the day of the failover.",
+    source="PostgreSQL 18 documentation, 25.3.5 Recovering Using a Continuous Archive Backup",
+    remedy="Restore it on a schedule: `secondsite postgres prove BASE --wal COMMAND --record NAME`.",
+)
+def store_log_never_restored(audited: Audited) -> Iterator[Finding]:
+    for store in audited.system.stores:
+        proven = any(one.restore_tested and store.service in one.covers for one in audited.system.backups)
+        if not proven and _goes_by(audited, store, Replication.ARCHIVE, LOG_ARCHIVE):
+            yield Finding(
+                f"stores.{store.name}.replication",
+                f"{store.name} comes back from its log archive alone, and no backup of it was ever restored",
+                audited.endangered((Subject.STATE,), LOSES_REGION),
+            )
+
+
+@rule(
+    id="store-provider-unknown",
+    severity=Severity.MEDIUM,
+    title="A provider's replica of a database of which no provider is known",
+    why="How far a provider's replica is behind, how long its promotion takes and which call makes it differ from one "
+    "product to the next: figures and commands are nobody's.",
+    source="Amazon RDS, Amazon Aurora, Cloud SQL and Azure Database documentation: read replicas in other regions",
+    remedy=f"Write `product:` ({', '.join(OFFERED)}), or choose another `replication`.",
+)
+def store_provider_unknown(audited: Audited) -> Iterator[Finding]:
+    for store in audited.system.stores:
+        if store.product not in OFFERED and _goes_by(audited, store, Replication.MANAGED, PROVIDER_REPLICA):
+            yield Finding(
+                f"stores.{store.name}.replication",
+                f"{store.name} is to have its provider's replica, and nothing says who that is",
+                audited.endangered((Subject.STATE,), LOSES_REGION),
+            )
 
 
 @rule(
@@ -109,7 +179,8 @@ def _full_after(store: Store, running: RunningStore) -> str:
 )
 def store_no_log_archive(audited: Audited) -> Iterator[Finding]:
     for store, running in _running(audited):
-        if running.archived is False and store.loss is Loss.DATA:
+        planned = _goes_by(audited, store, Replication.ARCHIVE, LOG_ARCHIVE)
+        if running.archived is False and store.loss is Loss.DATA and not planned:
             contracts = audited.endangered((Subject.STATE,), DESTROYS_DATA)
             yield Finding(f"stores.{store.name}.running.archived", f"{store.name} ships no WAL", contracts)
 
@@ -125,7 +196,7 @@ def store_no_log_archive(audited: Audited) -> Iterator[Finding]:
 )
 def store_numbers_repeat(audited: Audited) -> Iterator[Finding]:
     for store, running in _running(audited):
-        followed = any(copy.method == ASYNCHRONOUS for copy in _covering(audited, store.name, Fault.REGION))
+        followed = any(copy.method in _FOLLOWS_LATER for copy in _covering(audited, store.name, Fault.REGION))
         waits = running.replicated is CopiesToday.SYNCHRONOUS
         if running.sequences and not waits and (followed or running.replicated is CopiesToday.ASYNCHRONOUS):
             yield Finding(
@@ -184,6 +255,19 @@ tsm_system_time unaccent uuid-ossp xml2
 """
 _SUPPLIED = frozenset(_APPENDIX_F.split())
 """What PostgreSQL itself ships (its documentation, appendix F), and so the official image."""
+
+
+_NOT_PROMOTED = frozenset({"scheduled backup", LOG_ARCHIVE, PROVIDER_REPLICA})
+"""Ways of a copy that the failover does not promote by SQL."""
+_FOLLOWS_LATER = frozenset({ASYNCHRONOUS, PROVIDER_REPLICA})
+
+
+def _goes_by(audited: Audited, store: Store, way: Replication, method: str) -> bool:
+    """Whether it is copied so: as the strategy lays it out, where there is one, else as the file asks for."""
+    if way_of(store) is not way:
+        return False
+    mine = [copy for copy in audited.copies if copy.subject is Subject.STATE and store.name in copy.covers]
+    return audited.deployment is None or any(copy.method == method for copy in mine)
 
 
 def _running(audited: Audited) -> Iterator[tuple[Store, RunningStore]]:

@@ -16,10 +16,12 @@ from secondsite.discover.edge import gateway_drafts
 from secondsite.discover.external_services import ExternalCalls, external_service
 from secondsite.discover.helm_nats import release
 from secondsite.discover.helm_releases import Release, releases_in
+from secondsite.discover.managed_resources import managed_resource_draft, managed_resources
 from secondsite.discover.managed_stores import managed_draft, managed_in
-from secondsite.discover.operated import Operated, backups_of, operated_in, service_of, store_of
+from secondsite.discover.operated import Operated, backups_of, is_copy, operated_in, service_of, store_of
+from secondsite.discover.recognise import DELIVERING, PART_OF
 from secondsite.discover.resources import ResourceInventory
-from secondsite.discover.routes import Route, routes_of
+from secondsite.discover.routes import Route, host_text, routes_of
 from secondsite.discover.secret_drafts import secret_drafts
 from secondsite.discover.stores import store_draft
 from secondsite.discover.workloads import Workload, service_draft, workloads_of
@@ -49,6 +51,11 @@ class ReadManifests:
     routes: Sequence[Route]
     settings: Mapping[str, Sequence[PodSetting]]
     operated: Sequence[Operated] = ()
+
+    @property
+    def own_hosts(self) -> frozenset[str]:
+        """Names of the system's own ways in: who calls one of them calls no service of others."""
+        return frozenset(host_text(at) for route in self.routes for at in route.hosts)
 
     @classmethod
     def of(cls, inventory: ResourceInventory) -> ReadManifests:
@@ -93,6 +100,7 @@ def add_services(assembly: Assembly, world: ReadManifests) -> None:
         inside, outside = dependencies(workload, own, world.network)
         if inside:
             draft.read("depends_on", tuple(inside), next(iter(inside.values())))
+        outside = {host: place for host, place in outside.items() if host not in world.own_hosts}
         if outside:
             assembly.notes.append(f"{workload.name} calls hosts outside of the cluster: {', '.join(outside)}")
             assembly.outside.add(workload.name, outside)
@@ -130,7 +138,10 @@ def add_roles(assembly: Assembly, world: ReadManifests) -> None:
 
 
 def _role(workload: Workload, routed: Mapping[str, str], served: set[str]) -> tuple[Role, str]:
-    if workload.kind:
+    part = workload.resource.labels.get(PART_OF, "")
+    if part in DELIVERING and not (workload.kind and workload.kind.loss):
+        return Role.DELIVERY, f"a part of {part}"
+    if workload.kind and workload.resource.kind != "CronJob":
         return workload.kind.role, f"its image is {workload.kind.engine}"
     if workload.name in routed:
         kind = routed[workload.name]
@@ -218,10 +229,14 @@ def add_stores(assembly: Assembly, world: ReadManifests) -> tuple[Store, ...]:
         if draft:
             stores.append(Store(**draft.values))
             assembly.take(f"stores.{workload.name}", draft)
-    for one in world.operated:
-        draft = store_of(one, service_of(one))
+    for one in (one for one in world.operated if not is_copy(one, world.operated)):
+        draft = store_of(one, service_of(one), world.operated)
         stores.append(Store(**draft.values))
         assembly.take(f"stores.{one.name}", draft)
+    for asked in managed_resources(world.inventory):
+        draft = managed_resource_draft(asked)
+        stores.append(Store(**draft.values))
+        assembly.take(f"stores.{asked.name}", draft)
     taken = {store.name for store in stores}
     for managed in managed_in(setting for settings in world.settings.values() for setting in settings):
         if managed.name not in taken:

@@ -32,6 +32,11 @@ _SAVES: tuple[tuple[re.Pattern[str], Content, tuple[Role, ...]], ...] = (
         Content.DATA,
         (Role.DATABASE,),
     ),
+    (
+        re.compile(r"\bclickhouse-backup\s+create|\bBACKUP\s+(DATABASE|TABLE|ALL)\b"),
+        Content.DATA,
+        (Role.DATABASE,),
+    ),
     (re.compile(r"\bredis-cli\b.*(--rdb|bgsave)", re.IGNORECASE), Content.DATA, (Role.CACHE,)),
     (re.compile(r"(:6333|qdrant)\S*/snapshots"), Content.DATA, (Role.VECTOR_STORE,)),
     (
@@ -47,7 +52,10 @@ _SAVES: tuple[tuple[re.Pattern[str], Content, tuple[Role, ...]], ...] = (
 _NAMED = re.compile(r"back-?up|dump|snapshot|archive", re.IGNORECASE)
 _UPLOAD = re.compile(
     r"\b(aws\s+s3|s3cmd|mc\s+(cp|mirror)|gsutil|gcloud\s+storage|azcopy|az\s+storage|rclone|restic|b2)\b"
-    r"|\b(s3|gs|az|abfss?|wasbs?)://"
+    r"|\b(s3|gs|az|abfss?|wasbs?)://|\bTO\s+(S3|Disk)\s*\("
+)
+_ELSEWHERE = re.compile(
+    r"https?://(?!localhost|127\.)[\w-]+(\.[\w-]+)*\.(?!svc\b|local\b|cluster\b)[a-z]{2,}(?=[/:\s\"']|$)"
 )
 _BUCKET = re.compile(r"(?:s3|gs|az|abfss?|wasbs?)://[^\s\"'`;|&]+")
 _SWALLOWS = re.compile(r"\|\|\s*(true|:|echo\b)|\bset\s+\+e\b|2>\s*/dev/null|;\s*exit 0\b")
@@ -165,7 +173,8 @@ def _destination(
         draft.read("where", Where.CLUSTER, claim)
         draft.read("destination", f"persistentvolumeclaim/{claim.text}", size.place if size else claim)
     else:
-        draft.read("where", Where.CLUSTER if lines else Where.UNKNOWN, source.workload.resource.place)
+        leaves = not lines or any(_ELSEWHERE.search(line.text) for line in lines)
+        draft.read("where", Where.UNKNOWN if leaves else Where.CLUSTER, source.workload.resource.place)
 
 
 def _claim(workload: Workload) -> YamlNode | None:

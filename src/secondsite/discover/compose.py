@@ -27,6 +27,7 @@ _DEFAULT = re.compile(r"\$\{[A-Za-z_]\w*:?-([^}]*)\}")
 _MOST_BYTES = 1_000_000
 _MOST_CONFS = 20
 _MERGED = ("environment", "labels", "deploy")
+_COMPLETED = "service_completed_successfully"
 _ADDED = ("ports", "volumes", "configs", "expose")
 
 
@@ -64,8 +65,21 @@ def resources_of(files: Sequence[ComposeFile], shown: Mapping[Path, str]) -> lis
             if isinstance(service.node, MapNode):
                 services[name] = _over(services[name], service.node) if name in services else service.node
         configs |= {name: at.node for name, at in YamlNode(file.node)["configs"].entries.items() if at.node is not None}
-    reader = _Reader(files[0].path.parent, configs, shown)
-    return [resource for name, node in services.items() for resource in reader.service(name, YamlNode(node))]
+    nodes = {name: YamlNode(node) for name, node in services.items()}
+    awaited = {
+        name
+        for at in nodes.values()
+        for name, how in at["depends_on"].entries.items()
+        if how["condition"].text == _COMPLETED
+    }
+    reader = _Reader(files[0].path.parent, configs, shown, frozenset(awaited))
+    return [resource for name, at in _started(nodes).items() for resource in reader.service(name, at)]
+
+
+def _started(services: Mapping[str, YamlNode]) -> Mapping[str, YamlNode]:
+    """Without what only a profile starts: tools for developers, where anything starts without one."""
+    started = {name: at for name, at in services.items() if not at["profiles"].items}
+    return started or services
 
 
 def _over(below: MapNode, above: MapNode) -> MapNode:
@@ -97,6 +111,7 @@ class _Reader:
     folder: Path
     configs: Mapping[str, Node]
     shown: Mapping[Path, str]
+    awaited: frozenset[str] = frozenset()
 
     def service(self, name: str, at: YamlNode) -> Iterator[Resource]:
         place = at.place or Place("?")
@@ -104,7 +119,9 @@ class _Reader:
         for mount in mounts:
             yield Resource.of(_file(mount) if mount.text else _claim(mount))
         keeps = any(mount.text is None for mount in mounts)
-        yield Resource.of(_workload(name, at, mounts, keeps=keeps, place=place))
+        once = name in self.awaited or at["restart"].text == "no"
+        kind = "Job" if once else "StatefulSet" if keeps else "Deployment"
+        yield Resource.of(_workload(kind, name, at, mounts, place))
         yield Resource.of(_network(name, name, at, place))
         for other in _other_names(at):
             if other != name:
@@ -113,13 +130,17 @@ class _Reader:
     def _volumes(self, name: str, at: YamlNode) -> Iterator[_Mount]:
         for number, item in enumerate(at["volumes"].items):
             source, target = item["source"].text, item["target"].text
+            read_only = item["read_only"].flag or item["type"].text == "tmpfs"
             if not target:
                 source, _, rest = _plain(item.text).partition(":")
-                target = rest.partition(":")[0] or source
+                target, _, mode = rest.partition(":")
+                target, read_only = target or source, "ro" in mode.split(",")
             place = item.place or Place("?")
+            text = self._text(source)
             for file, text in self._configurations(source):
                 yield _Mount(f"{name}-{number}-{file}", f"{target.rstrip('/')}/{file}", text, place)
-            yield _Mount(f"{name}-{number}", target, self._text(source), place)
+            if text is not None or not read_only:
+                yield _Mount(f"{name}-{number}", target, text, place)
 
     def _configs(self, name: str, at: YamlNode) -> Iterator[_Mount]:
         for number, item in enumerate(at["configs"].items):
@@ -182,7 +203,7 @@ def _claim(mount: _Mount) -> MapNode:
     return _object("v1", "PersistentVolumeClaim", mount.name, mount.place, {"spec": mapping({}, mount.place)})
 
 
-def _workload(name: str, at: YamlNode, mounts: Sequence[_Mount], *, keeps: bool, place: Place) -> MapNode:
+def _workload(kind: str, name: str, at: YamlNode, mounts: Sequence[_Mount], place: Place) -> MapNode:
     labels = mapping({"app": scalar(name, place)}, place)
     container: dict[str, Node] = {"name": scalar(name, place)}
     if at["image"].node is not None:
@@ -206,8 +227,8 @@ def _workload(name: str, at: YamlNode, mounts: Sequence[_Mount], *, keeps: bool,
     replicas = at.dig("deploy", "replicas") or at["scale"]
     if replicas.node is not None:
         spec["replicas"] = replicas.node
-    kind = "StatefulSet" if keeps else "Deployment"
-    return _object("apps/v1", kind, name, place, {"spec": mapping(spec, place)})
+    version = "batch/v1" if kind == "Job" else "apps/v1"
+    return _object(version, kind, name, place, {"spec": mapping(spec, place)})
 
 
 def _other_names(at: YamlNode) -> tuple[str, ...]:

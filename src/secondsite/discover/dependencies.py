@@ -74,6 +74,11 @@ class Network:
                 network.by_name.setdefault((workload.namespace, head), workload.name)
         return network
 
+    def only(self, name: str) -> str | None:
+        """The workload behind the one Service of that name: what names no namespace is put where a person says."""
+        there = {workload for (_, service), workload in self.by_name.items() if service == name}
+        return next(iter(there)) if len(there) == 1 else None
+
     def resolve(self, host: str, namespace: str) -> str | None:
         """The workload that a name means when it is looked up in a namespace."""
         name = host.rstrip(".").removesuffix(".cluster.local").removesuffix(".svc")

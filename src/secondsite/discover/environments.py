@@ -42,6 +42,8 @@ def chosen_units(
     units: Sequence[Unit], wanted: Sequence[str], shown: Callable[[Path], str], problems: list[Problem]
 ) -> list[Unit]:
     """Without those of the environments that are not wanted; where none was named, the question is a problem."""
+    parts = {unit.folder for one, other in _alternatives(units) for unit in _parts(one, other)}
+    units = [unit for unit in units if unit.folder not in parts]
     groups: dict[Path, set[Path]] = {}
     for one, other in _alternatives(units):
         parent, *children = _parting(one.folder, other.folder)
@@ -56,6 +58,13 @@ def chosen_units(
             what = f"{len(candidates)} environments of one system: {names}"
             problems.append(Problem(Place(shown(parent)), what, _REMEDY))
     return [unit for unit in units if not any(unit.folder.is_relative_to(gone) for gone in dropped)]
+
+
+def _parts(one: Unit, other: Unit) -> Iterator[Unit]:
+    """Which of two stands in what the other is made of: a part of it, and no environment."""
+    for part, whole in ((one, other), (other, one)):
+        if not part.named and any(part.folder.resolve().is_relative_to(base) for base in whole.bases):
+            yield part
 
 
 def _is_wanted(folder: Path, wanted: Sequence[str], shown: Callable[[Path], str]) -> bool:

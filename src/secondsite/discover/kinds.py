@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from secondsite.discover.helm_releases import is_release
+from secondsite.discover.managed_resources import is_managed
 from secondsite.discover.operated import is_operated, operates
 from secondsite.discover.resources import ResourceInventory
 from secondsite.discover.stream_scripts import KIND as SCRIPT_KIND
@@ -46,6 +47,7 @@ _KNOWN = _READ | _SILENT
 _IN_GROUP = {
     "Application": "argoproj.io",
     "Schedule": "velero.io",
+    "Certificate": "cert-manager.io",
     **dict.fromkeys(("Stream", "Consumer", "KeyValue", "ObjectStore", "Account"), "jetstream.nats.io"),
 }
 
@@ -55,7 +57,9 @@ def is_understood(kind: str, group: str) -> bool:
     wanted = _IN_GROUP.get(kind)
     if wanted:
         return group == wanted
-    return kind in _READ or kind in ("HelmRelease", "PersistentVolume", "Kustomization") or operates(kind, group)
+    if kind in _READ or kind in ("HelmRelease", "PersistentVolume", "Kustomization"):
+        return True
+    return operates(kind, group) or is_managed(kind, group)
 
 
 def unknown_kinds(inventory: ResourceInventory) -> dict[str, int]:
@@ -65,6 +69,8 @@ def unknown_kinds(inventory: ResourceInventory) -> dict[str, int]:
         group = _IN_GROUP.get(resource.kind)
         if group and group != resource.group:
             counts[f"{resource.kind}.{resource.group}"] += 1
-        elif not group and resource.kind not in _KNOWN and not is_operated(resource) and not is_release(resource):
+        elif is_operated(resource) or is_release(resource) or is_managed(resource.kind, resource.group):
+            continue
+        elif not group and resource.kind not in _KNOWN:
             counts[".".join(filter(None, (resource.kind, resource.group)))] += 1
     return dict(sorted(counts.items()))

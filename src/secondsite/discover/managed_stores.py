@@ -15,7 +15,7 @@ from secondsite.discover.dependencies import PodSetting
 from secondsite.discover.draft import Draft
 from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.place import Place
-from secondsite.model.store import Loss
+from secondsite.model.store import CopiesToday, Loss
 
 _NAME = r"(?P<name>[a-z0-9][a-z0-9-]*)"
 _REGION = r"[a-z]{2}(?:-[a-z]+)+-\d"
@@ -106,6 +106,8 @@ def managed_draft(store: ManagedStore) -> Draft:
     draft = Draft({"name": store.name, "service": "", "persistent": True, "replicas": 1})
     draft.mark("", store.place)
     draft.read("loss", store.loss, store.place, f"its host name is one of {store.product}")
+    draft.read("product", store.product, store.place, "by its host name")
+    draft.read("replicated", CopiesToday.MANAGED, store.place, "its provider keeps its copies; none elsewhere is known")
     if store.engine == "unknown":
         draft.values["engine"] = store.engine
         draft.marks["engine"] = Mark(Knowledge.ASSUMED, store.place, f"{store.product} runs several: write which")

@@ -33,6 +33,7 @@ from secondsite.discover.helm_releases import argo_applications, bus_notes
 from secondsite.discover.helm_values import layered
 from secondsite.discover.kinds import unknown_kinds
 from secondsite.discover.nats_discovery import nats_of
+from secondsite.discover.recognise import DELIVERING, PART_OF
 from secondsite.discover.reconcilers import reconciler_notes, reconcilers_in
 from secondsite.discover.resources import Resource, ResourceInventory
 from secondsite.discover.surroundings import (
@@ -166,8 +167,9 @@ def _system(assembly: Assembly, world: ReadManifests) -> System:
 
 
 def _named(system: System, inventory: ResourceInventory, name: str | None, paths: Sequence[Path]) -> System:
-    parts = Counter(resource.labels.get("app.kubernetes.io/part-of", "") for resource in inventory.resources)
-    parts.pop("", None)
+    parts = Counter(resource.labels.get(PART_OF, "") for resource in inventory.resources)
+    for other in ("", *DELIVERING):
+        parts.pop(other, None)
     application = next(argo_applications(inventory), None)
     if name:
         mark, label = Mark(Knowledge.ASSUMED, why="the name that was given"), name

@@ -6,9 +6,9 @@ such a resource declares are backups of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.discover.cron import longest_gap_s
 from secondsite.discover.draft import Draft
@@ -17,7 +17,7 @@ from secondsite.model.backup import Content, Where
 from secondsite.model.errors import InputError
 from secondsite.model.place import Place
 from secondsite.model.service import Role, Volume
-from secondsite.model.store import Loss
+from secondsite.model.store import CopiesToday, Loss
 from secondsite.model.units import Bytes, Seconds
 
 _WAL_S = Seconds(300)
@@ -36,6 +36,7 @@ class Operator:
     role: Role = Role.DATABASE
     loss: Loss = Loss.DATA
     hosts: tuple[str, ...] = ("{}",)
+    product: str = ""
 
 
 _PG_HOSTS = (
@@ -45,6 +46,7 @@ _PG_HOSTS = (
 _CLAIM = "resources.requests.storage"
 _FIRST = "spec.instances.0"
 _TEMPLATE = f"spec.storage.volumeClaimTemplate.spec.{_CLAIM}"
+CNPG = "postgresql.cnpg.io"
 _OPSTREE = "redis.redis.opstreelabs.in"
 
 
@@ -57,7 +59,10 @@ def _cache(kind: str, group: str, engine: str, replicas: str, size: str, *hosts:
 
 
 OPERATORS = (
-    _postgres("Cluster", "postgresql.cnpg.io", "spec.instances", "spec.storage.size", "spec.storage.storageClass"),
+    evolve(
+        _postgres("Cluster", CNPG, "spec.instances", "spec.storage.size", "spec.storage.storageClass"),
+        product="CloudNativePG",
+    ),
     _postgres(
         *("postgresql", "acid.zalan.do", "spec.numberOfInstances", "spec.volume.size", "spec.volume.storageClass")
     ),
@@ -76,6 +81,10 @@ OPERATORS = (
     _cache("RedisCluster", _OPSTREE, "redis", "spec.clusterSize", _TEMPLATE, "{}", "{}-leader", "{}-follower"),
     _cache("RedisReplication", _OPSTREE, "redis", "spec.clusterSize", _TEMPLATE),
     _cache("Redis", _OPSTREE, "redis", "", _TEMPLATE),
+    _cache(
+        *("Dragonfly", "dragonflydb.io", "redis", "spec.replicas"),
+        f"spec.snapshot.persistentVolumeClaimSpec.{_CLAIM}",
+    ),
     _cache("Valkey", "hyperspike.io", "valkey", "spec.nodes", f"spec.storage.spec.{_CLAIM}"),
 )
 
@@ -131,7 +140,8 @@ def service_of(one: Operated) -> Draft:
     return draft
 
 
-def store_of(one: Operated, service: Draft) -> Draft:
+def store_of(one: Operated, service: Draft, others: Sequence[Operated] = ()) -> Draft:
+    """``others``: all that operators run; of CloudNativePG one may be a replica cluster of this."""
     operator = one.operator
     draft = Draft({"name": one.name, "service": one.name})
     draft.mark("", one.resource.place)
@@ -143,12 +153,44 @@ def store_of(one: Operated, service: Draft) -> Draft:
         draft.read("size_bytes", volumes[0].size_bytes, _at(one.resource, operator.size))
     if "replicas" in service.values:
         draft.read("replicas", service.values["replicas"], _at(one.resource, operator.replicas))
+    kind = one.resource.top["kind"]
+    draft.read("replicated", CopiesToday.OPERATOR, kind, f"{operator.product or one.resource.kind} keeps its copies")
+    draft.read("product", operator.product or None, kind)
+    for other in others:
+        if other is not one and _replicates(other, one):
+            draft.read("copy_elsewhere", other.name, other.resource.spec["replica"], "a replica cluster follows it")
+            break
     return draft
+
+
+def is_copy(one: Operated, others: Sequence[Operated]) -> bool:
+    """A replica cluster of one that is known is no store by itself: what it holds is counted there."""
+    return any(_replicates(one, other) for other in others if other is not one)
+
+
+def _replicates(other: Operated, one: Operated) -> bool:
+    """Whether it is a replica cluster of CloudNativePG whose source is that one: by its name, or by its host's."""
+    replica = other.resource.spec["replica"]
+    if other.operator.group != CNPG or one.operator.group != CNPG or not _is_replica(other):
+        return False
+    source = replica["source"].text
+    outside = [each for each in other.resource.spec["externalClusters"].items if each["name"].text == source]
+    hosts = [each.dig("connectionParameters", "host").text.partition(".")[0] for each in outside]
+    served = [each.dig("barmanObjectStore", "serverName").text for each in outside]
+    known = {host.format(one.resource.name) for host in one.operator.hosts}
+    return source == one.resource.name or bool(known.intersection((*hosts, *served)))
+
+
+def _is_replica(one: Operated) -> bool:
+    """Enabled by a flag, or in a distributed topology where another cluster is called the primary."""
+    replica = one.resource.spec["replica"]
+    primary, own = replica["primary"].text, replica["self"].text or one.resource.name
+    return replica["enabled"].flag is True or bool(primary and primary != own)
 
 
 def backups_of(one: Operated, inventory: ResourceInventory) -> Iterator[Draft]:
     """CloudNativePG: the write-ahead log goes to the object store every five minutes, whole copies by schedule."""
-    if one.operator.group != "postgresql.cnpg.io":
+    if one.operator.group != CNPG:
         return
     backup = one.resource.spec["backup"]
     destination = backup.dig("barmanObjectStore", "destinationPath")

@@ -44,8 +44,8 @@ def unique(resources: Sequence[Resource], notes: list[str]) -> list[Resource]:
                 resource = evolve(resource, name=f"{resource.name}{generated[resource.name]}")
         own = resource.place.file if resource.kind == SCRIPT_KIND else resource.name
         key = (resource.group, resource.kind, resource.where, own)
-        if key in by_identity and is_understood(resource.kind, resource.group):
-            first = by_identity[key].place
+        first = by_identity[key].place if key in by_identity else resource.place
+        if first != resource.place and is_understood(resource.kind, resource.group):
             again.append(f"{resource.place}: {resource.kind} {resource.name} {REPEATED}; that of {first} was kept")
         by_identity.setdefault(key, resource)
     notes += again[:MAX_LISTED]

@@ -20,6 +20,9 @@ class Product:
     loss: Loss | None = None
 
 
+PART_OF = "app.kubernetes.io/part-of"
+DELIVERING = ("argocd", "flux")
+"""Of what deploys the system: neither its API nor its name."""
 _NATS = Product("nats", Role.NATS)
 _REDIS = Product("redis", Role.CACHE, Loss.CACHE)
 _POSTGRES = Product("postgres", Role.DATABASE, Loss.DATA)
@@ -34,6 +37,13 @@ _BY_IMAGE: tuple[tuple[str, Product], ...] = (
     (r"postgres(ql)?(-\d+)?|pgvector|postgis|timescaledb(-ha)?|spilo-\d+|alloydb(omni)?", _POSTGRES),
     (r"mysql(-server)?|mariadb|percona(-server)?", Product("mysql", Role.DATABASE, Loss.DATA)),
     (r"mongo(db)?|mongodb-community-server", Product("mongodb", Role.DATABASE, Loss.DATA)),
+    (r"clickhouse(-server)?", Product("clickhouse", Role.DATABASE, Loss.DATA)),
+    (r"cockroach(db)?", Product("cockroachdb", Role.DATABASE, Loss.DATA)),
+    (r"cassandra|scylla", Product("cassandra", Role.DATABASE, Loss.DATA)),
+    (r"elasticsearch|opensearch", Product("elasticsearch", Role.DATABASE, Loss.DATA)),
+    (r"influxdb", Product("influxdb", Role.DATABASE, Loss.DATA)),
+    (r"neo4j", Product("neo4j", Role.DATABASE, Loss.DATA)),
+    (r"minio", Product("minio", Role.DATABASE, Loss.DATA)),
     (r"qdrant", _QDRANT),
     (r"weaviate", Product("weaviate", Role.VECTOR_STORE, Loss.DATA)),
     (r"milvus", Product("milvus", Role.VECTOR_STORE, Loss.DATA)),

@@ -147,6 +147,8 @@ def _targets(named: Sequence[YamlNode], resource: Resource, network: Network) ->
     for at in named:
         host = re.sub(r"^\w+://", "", at.text).partition("/")[0].partition(":")[0]
         target = network.resolve(host, resource.where) if host else None
+        if not target and not resource.namespace:
+            target = network.only(host)
         if target:
             targets.setdefault(target, at)
     return tuple(targets.items())

@@ -22,7 +22,7 @@ def store_draft(
 ) -> Draft | None:
     """None for a workload that is no store. ``marks`` are the System's, for what the service knows already."""
     kind = workload.kind
-    if kind is None or kind.loss is None:
+    if kind is None or kind.loss is None or workload.resource.kind == "CronJob":  # a job has the client of its image
         return None
     draft = Draft({"name": workload.name, "service": workload.name})
     draft.mark("", workload.resource.place)

@@ -47,13 +47,16 @@ def read_script(text: str, first: Place, streams: StreamDrafts, given: Mapping[s
             continue
         kind, words = call
         plain, options = _split_options(words)
-        if not plain or "config" in options:
+        if not plain or (kind == "consumer" and "config" in options):
             continue
         unknown = next((word for word in plain[:2] if "$" in word or "`" in word), None)
         if unknown is not None:
             what = f"adds the {kind} {unknown}, a name that only the run knows"
             streams.unread.append(Problem(command.place, what, "read it from the server with --nats"))
             continue
+        if options.pop("config", ""):
+            what = f"adds the {kind} {plain[0]} with settings that stand elsewhere"
+            streams.unread.append(Problem(command.place, what, "read it from the server with --nats"))
         _take(kind, plain, options, command.place, streams)
         any_call = True
     return any_call

@@ -21,10 +21,12 @@ from secondsite.evaluate.reasons import reasons
 from secondsite.evaluate.saving import Saving, saving
 from secondsite.evaluate.sensitivity import sensitivity
 from secondsite.evaluate.slim import Slimmer
+from secondsite.evaluate.store_choices import store_choices
 from secondsite.evaluate.study import LOST_WRITE, Assumption, StudyCandidate, StudySetting
 from secondsite.evaluate.tornado import tornado
 from secondsite.evaluate.years import Exposure, downtime
 from secondsite.model.contract import Contract
+from secondsite.model.fault import Fault
 from secondsite.model.procedure import Step
 from secondsite.model.strategy import TODAY, Link, Pattern, Strategy, Switch
 from secondsite.model.system import System
@@ -150,6 +152,7 @@ def _recommendation(
         follow_ups=recommend.follow_ups(chosen, assessments, assessor.system, provider),
         blockers=recommend.blockers(chosen, assessor.system),
         migration=migration(assessments, chosen, provider),
+        stores=store_choices(chosen.deployment, assessor.catalogue, assessor.draws(Fault.REGION), provider),
         withheld=unseen_streams(assessor.system),
     )
 

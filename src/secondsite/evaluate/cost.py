@@ -13,6 +13,7 @@ from secondsite.evaluate.bill import USD, Bill, CostItem
 from secondsite.evaluate.cost_compute import compute_items
 from secondsite.evaluate.cost_network import network_items
 from secondsite.evaluate.cost_services import service_items
+from secondsite.evaluate.cost_stores import store_items
 from secondsite.evaluate.derive import total
 from secondsite.model.deployment import Deployment
 from secondsite.model.economics import Economics
@@ -30,7 +31,7 @@ def monthly_cost(
     """
     prices = catalogue.prices
     bill = Bill(deployment, provider, prices, catalogue.figures, economics, prices.node_type(provider))
-    return (*compute_items(bill), *network_items(bill), *service_items(bill, people))
+    return (*compute_items(bill), *store_items(bill), *network_items(bill), *service_items(bill, people))
 
 
 def people_usd(items: Sequence[CostItem]) -> Estimate:

@@ -73,8 +73,13 @@ def _backups(bill: Bill) -> Iterator[CostItem]:
     for backup in bill.deployment.system.backups:
         yield from _existing_backup(bill, backup)
     system = bill.deployment.system
-    sizes = {"stream backup": stream_bytes(system, bill.figures), "scheduled backup": store_bytes(system)}
-    places = {(copy.method, copy.region): copy for copy in bill.deployment.copies if copy.method in sizes}
+    methods = ("stream backup", "scheduled backup")
+    places = {(copy.method, copy.region): copy for copy in bill.deployment.copies if copy.method in methods}
+    backed_up = [copy.covers for copy in places.values() if copy.method == "scheduled backup"]
+    sizes = {
+        "stream backup": stream_bytes(system, bill.figures),
+        "scheduled backup": store_bytes(system, backed_up[0] if backed_up else ()),
+    }
     for (method, region), copy in sorted(places.items(), key=lambda place: place[0]):
         if sizes[method]:
             days = bill.figures["backup.retention-days"]

@@ -12,6 +12,7 @@ from secondsite.evaluate.complexity import Complexity
 from secondsite.evaluate.cost import machines_usd
 from secondsite.evaluate.derive import total
 from secondsite.evaluate.latency import LatencyFigures
+from secondsite.evaluate.store_choices import StoreChoice
 from secondsite.model.contract import Contract, Verdict
 from secondsite.model.deployment import Deployment
 from secondsite.model.estimate import Estimate
@@ -122,6 +123,9 @@ class Assessment:
         yield "hours", self.complexity.hours_per_month
         for name in ("user_p50_ms", "user_p99_ms", "user_after_p50_ms", "publish_p50_ms", "publish_p99_ms"):
             yield f"latency/{name.removesuffix('_ms').replace('_', '-')}", getattr(self.latency, name)
+        for name in ("commit_p50_ms", "commit_p99_ms"):
+            if (commit := getattr(self.latency, name)) is not None:
+                yield f"latency/{name.removesuffix('_ms').replace('_', '-')}", commit
         for provider, items in self.bills.items():
             yield f"cost/{provider}", self.monthly_usd[provider]
             if provider in self.away_usd:
@@ -256,6 +260,7 @@ class Recommendation:
     follow_ups: tuple[FollowUp, ...]
     blockers: tuple[str, ...]
     migration: tuple[MigrationStep, ...]
+    stores: tuple[StoreChoice, ...] = ()
     withheld: str = ""
 
 

@@ -1,4 +1,4 @@
-"""How far users are from what serves them, and how long a publish waits for its acknowledgement.
+"""How far users are from what serves them, and how long a publish waits for its acknowledgement, or a COMMIT.
 
 Publish figures were measured on servers on one host: round trips
 between zones and regions are added from the table, never guessed.
@@ -19,7 +19,9 @@ from secondsite.model.deployment import Deployment, Site
 from secondsite.model.estimate import Estimate, unbounded
 from secondsite.model.load import Population
 from secondsite.model.region import Region
+from secondsite.model.store import Replication
 from secondsite.model.strategy import Link, Pattern, Switch
+from secondsite.strategies.stores import SYNCHRONOUS, kept_by
 
 _Z99 = NormalDist().inv_cdf(0.99)
 
@@ -27,13 +29,16 @@ _Z99 = NormalDist().inv_cdf(0.99)
 @frozen
 class LatencyFigures:
     """All in ms. ``user`` is the network alone, from users to the region that serves them; ``after``: with the first
-    region lost, unbounded where no other takes over."""
+    region lost, unbounded where no other takes over. ``commit`` is of the slowest database; None where none waits for a
+    standby in another region, whatever the strategy: a COMMIT is then as quick as today."""
 
     user_p50_ms: Estimate
     user_p99_ms: Estimate
     user_after_p50_ms: Estimate
     publish_p50_ms: Estimate
     publish_p99_ms: Estimate
+    commit_p50_ms: Estimate | None = None
+    commit_p99_ms: Estimate | None = None
 
 
 def latency(deployment: Deployment, catalogue: Catalogue) -> LatencyFigures:
@@ -42,13 +47,39 @@ def latency(deployment: Deployment, catalogue: Catalogue) -> LatencyFigures:
     jitter = catalogue.figures["rtt.jitter"]
     inputs = (jitter, *(trip for _, trip in paths))
     p50, p99 = publish_ack(deployment, catalogue)
+    commits = commit_ack(deployment, catalogue)
     return LatencyFigures(
         user_p50_ms=count("users, p50", _mixture(paths, 0.5, jitter), "median over all users", *inputs, unit="ms"),
         user_p99_ms=count("users, p99", _mixture(paths, 0.99, jitter), "p99 over all users", *inputs, unit="ms"),
         user_after_p50_ms=_after(deployment, catalogue),
         publish_p50_ms=p50,
         publish_p99_ms=p99,
+        commit_p50_ms=commits[0] if commits else None,
+        commit_p99_ms=commits[1] if commits else None,
     )
+
+
+def commit_ack(deployment: Deployment, catalogue: Catalogue) -> tuple[Estimate, Estimate] | None:
+    """p50 and p99 in ms: the flush on the primary's volume, then the round trip to a standby that has to have it."""
+    if not kept_by(deployment.system, Replication.SYNCHRONOUS):
+        return None
+    waiting = [copy.region for copy in deployment.copies if copy.method == SYNCHRONOUS]
+    return commit_times(deployment.primary.region, [r for r in _regions(deployment) if r.name in waiting], catalogue)
+
+
+def commit_times(home: Region, standbys: Sequence[Region], catalogue: Catalogue) -> tuple[Estimate, Estimate]:
+    figures = catalogue.figures
+    local = figures["commit.local"]
+    tail = product("flush, p99", "ms", local, figures["ack.tail"])
+    if not standbys:
+        return total("commit, p50", "ms", [local]), total("commit, p99", "ms", [tail])
+    trip = max((catalogue.round_trips.of(home, region) for region in standbys), key=lambda one: one.mean)
+    there = product("round trip to the standby, p99", "ms", trip, figures["rtt.jitter"])
+    return total("commit, p50", "ms", [local, trip]), total("commit, p99", "ms", [tail, there])
+
+
+def _regions(deployment: Deployment) -> list[Region]:
+    return list(dict.fromkeys(site.region for site in deployment.sites))
 
 
 def _after(deployment: Deployment, catalogue: Catalogue) -> Estimate:
@@ -142,7 +173,7 @@ def _stretch_ack(deployment: Deployment, catalogue: Catalogue) -> tuple[Estimate
     Where several regions write, most writers are away from the leader, in the median too.
     """
     home = deployment.primary.region
-    regions = list(dict.fromkeys(site.region for site in deployment.sites))
+    regions = _regions(deployment)
 
     def trip(a: Region, b: Region) -> Estimate:
         return catalogue.round_trips.of(a, b)

@@ -153,6 +153,14 @@ def new_cluster(folder: Path, to: Path, *, standby: bool, aged: Path | None = No
         own(to / "standby.signal")
 
 
+def set_once(data: Path, name: str, value: str) -> None:
+    """As ALTER SYSTEM does, so that it can be changed while the server runs."""
+    file = data / "postgresql.auto.conf"
+    with file.open("a", encoding="utf-8") as settings:
+        settings.write(f"{name} = '{value}'\n")
+    own(file)
+
+
 def keep_cluster(folder: Path, data: Path, archive: Path) -> None:
     """Shut the server of these files down in good order and keep them; raises MachineError."""
     _run(*prefix(), str(folder / "pg_ctl"), "stop", "-D", str(data), "-m", "fast", "-w")

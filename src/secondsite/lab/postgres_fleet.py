@@ -24,7 +24,7 @@ from secondsite.model.store import Store
 from secondsite.stores.postgres import PostgresServer, with_fence
 from secondsite.stores.postgres_host import PostgresHost
 from secondsite.stores.postgres_place import PostgresPlace
-from secondsite.strategies.store_servers import FOLLOWER, postgres_follows
+from secondsite.strategies.store_servers import CONFIRMING, FOLLOWER, postgres_follows
 
 _MAJOR = re.compile(r"(?:pg|postgres|postgresql:v?|postgres:v?)(\d+)")
 _SETTINGS = {
@@ -102,6 +102,8 @@ class PostgresFleet(StoreFleet):
         if not data.exists():
             aged = self.aged.get(database.replica.store.name)
             files.new_cluster(self.tools, data, standby=database.standby, aged=aged)
+            if database.replica.synchronous and not database.standby:
+                files.set_once(data, "synchronous_standby_names", CONFIRMING)
         rules = data.with_name("pg_hba.conf")
         if fenced or not rules.exists():  # a fence outlives a restart
             rules.write_text(_rules(fenced=fenced), encoding="utf-8")
@@ -120,7 +122,7 @@ class PostgresFleet(StoreFleet):
     def _following(self, database: Database) -> dict[str, str]:
         if not database.standby:
             return {}
-        return dict(postgres_follows(self.primary_of(database)))
+        return dict(postgres_follows(self.primary_of(database), synchronous=database.replica.synchronous))
 
     async def _ready(self, database: Database, *, fenced: bool) -> bool:
         try:

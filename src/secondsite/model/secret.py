@@ -10,11 +10,15 @@ from secondsite.model.units import Seconds
 
 
 class Kept(StrEnum):
-    """Where it stands beside its store: in the cluster, in the manifests in clear text, in the manifests sealed."""
+    """Where it stands beside its store: in the cluster, in the manifests in clear text, in the manifests sealed.
+
+    What is ``issued`` is made anew wherever its issuer runs: a certificate of cert-manager.
+    """
 
     CLUSTER = "cluster"
     CLEAR = "clear-text"
     SEALED = "sealed"
+    ISSUED = "issued"
 
 
 @frozen

@@ -17,18 +17,30 @@ class Loss(StrEnum):
 
 
 class Replication(StrEnum):
-    """Whether a replica in another region may follow it."""
+    """How a strategy copies it to another region; the team chooses, store by store.
+
+    ``replica`` follows after the commit. ``synchronous``: a commit waits until the other region has it. ``archive``:
+    its write-ahead log goes to an object store, and it is restored from there. ``managed``: the provider's own replica.
+    """
 
     REPLICA = "replica"
+    SYNCHRONOUS = "synchronous"
+    ARCHIVE = "archive"
+    MANAGED = "managed"
     NONE = "none"
 
 
 class CopiesToday(StrEnum):
-    """Which copies a server has today, as it says itself; of a synchronous one a commit waits for a copy."""
+    """Which copies it has today: as its server says, or as manifests say who keeps them.
+
+    Of a synchronous one a commit waits for a copy. ``operator``: one in the cluster does; ``managed``: the provider.
+    """
 
     SINGLE = "single"
     ASYNCHRONOUS = "asynchronous"
     SYNCHRONOUS = "synchronous"
+    OPERATOR = "operator"
+    MANAGED = "managed"
 
 
 @frozen
@@ -38,10 +50,12 @@ class RunningStore:
     ``written_bytes_per_s`` is the rate of its log, ``lag_s`` that of the copy that is farthest behind.
     ``bounded_slots``: a slot whose standby is away stops keeping the log before the disk is full. ``archived``: the log
     is shipped. ``rewindable``: after a promotion only what differs has to be copied. ``sequences``: how many it has.
+    ``confirming``: how many copies may confirm a commit, where one waits for any.
     """
 
     version: str = ""
     replicated: CopiesToday | None = None
+    confirming: int | None = None
     lag_s: Seconds | None = None
     written_bytes_per_s: float | None = None
     slots: int | None = None
@@ -54,6 +68,10 @@ class RunningStore:
 
 @frozen
 class Store:
+    """``replicated``, ``product`` and ``copy_elsewhere``: today, as manifests say. A product is what an operator or a
+    provider calls it ("Amazon RDS"); ``copy_elsewhere`` names the copy in another region.
+    """
+
     name: str
     service: str
     engine: str
@@ -62,4 +80,7 @@ class Store:
     size_bytes: Bytes | None = None
     replicas: int = 1
     replication: Replication = Replication.REPLICA
+    replicated: CopiesToday | None = None
+    product: str = ""
+    copy_elsewhere: str = ""
     running: RunningStore | None = None

@@ -14,6 +14,7 @@ import attrs
 from secondsite.model.contract import Subject
 from secondsite.model.flaw import Flaw, Path
 from secondsite.model.service import Autoscale
+from secondsite.model.store import Replication
 from secondsite.model.system import System
 from secondsite.model.validate_operate import OPERATE_CHECKS
 
@@ -179,6 +180,14 @@ def _references(system: System) -> Iterator[Flaw]:
         yield from _dangling(("backups", position, "covers"), backup.covers, reachable)
 
 
+def _ways(system: System) -> Iterator[Flaw]:
+    """PostgreSQL alone is replicated synchronously, or kept as an archive of its log."""
+    for position, store in enumerate(system.stores):
+        if store.replication in (Replication.SYNCHRONOUS, Replication.ARCHIVE) and store.engine != "postgres":
+            what = f"`replication: {store.replication}` is for postgres alone, and {store.name} is {store.engine}"
+            yield Flaw(("stores", position, "replication"), what, "write replica, managed or none")
+
+
 def _dangling(path: Path, names: Iterable[str], known: set[str]) -> Iterator[Flaw]:
     for position, name in enumerate(names):
         if name not in known:
@@ -303,4 +312,5 @@ _CHECKS: tuple[Callable[[System], Iterator[Flaw]], ...] = (
     _shares,
     _promises,
     _scales,
+    _ways,
 )

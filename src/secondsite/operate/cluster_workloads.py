@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import evolve, frozen
 
+from secondsite.kube.capacity import rooms, size, unplaced
 from secondsite.kube.cluster import Cluster, ClusterConflictError, ClusterPlace, ClusterRefusedError, Right, together
 from secondsite.kube.holding import ControllerState, controller, hold, release
 from secondsite.kube.workload import Autoscaler, GitOpsOwner, WorkloadState
@@ -72,6 +73,18 @@ class ClusterWorkloads:
         except (ClusterRefusedError, ClusterConflictError) as error:
             return error.problems[0].what
         return ""
+
+    async def crowded(self, region: str, more: Mapping[str, int]) -> str:
+        async with self.places[region].open() as cluster:
+            free = await rooms(cluster)
+            if free is None:
+                return ""
+            mine = [one for one in self.services if one.name in more]
+            sizes = await together(size(cluster, one.kind, one.namespace, one.object_name) for one in mine)
+        wanted = {one.name: (more[one.name], each) for one, each in zip(mine, sizes, strict=True)}
+        missing = unplaced(free, wanted).items()
+        lacking = ", ".join(f"{count} pods of {name} ({wanted[name][1]} each)" for name, count in missing)
+        return f"the nodes of {region} have no room for {lacking}" if lacking else ""
 
     async def _scaled(self, region: str, service: str, replicas: int, *, dry_run: bool) -> None:
         named = next(one for one in self.services if one.name == service)

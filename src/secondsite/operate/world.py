@@ -186,6 +186,10 @@ class Workloads(Protocol):
         """Why scaling would be refused now, as its own server says; empty where it would not. Changes nothing."""
         ...
 
+    async def crowded(self, region: str, more: Mapping[str, int]) -> str:
+        """Which of so many further pods, by service, have no place there; empty where all have, or nobody can say."""
+        ...
+
 
 class Secrets(Protocol):
     """Hands out fingerprints, never values."""

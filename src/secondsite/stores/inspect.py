@@ -27,7 +27,7 @@ SELECT name, setting FROM pg_settings WHERE name IN
 """
 _FOLLOWING = """
 SELECT count(*), bool_or(sync_state IN ('sync', 'quorum')), max(extract(epoch FROM replay_lag))::float8,
-  bool_or(sync_state IS NULL)
+  bool_or(sync_state IS NULL), count(*) FILTER (WHERE sync_state IN ('sync', 'quorum', 'potential'))
 FROM pg_stat_replication WHERE application_name NOT LIKE 'pg\\_%%'
 """
 _DATABASES = """
@@ -49,7 +49,7 @@ async def inspect_postgres(place: PostgresPlace, sample_s: float = SAMPLE_S) -> 
             what = "is a standby: it does not know the other copies, their lag and the slots"
             raise InputError.at(place.shown, what, "give its primary")
         settings = {str(name): str(value) for name, value in await session.rows(_SETTINGS)}
-        copies, synchronous, lag, hidden = (await session.rows(_FOLLOWING))[0]
+        copies, synchronous, lag, hidden, confirming = (await session.rows(_FOLLOWING))[0]
         slots = int(await session.value("SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'physical'"))
         readable = {str(name): bool(may) for name, may in await session.rows(_DATABASES)}
         size = (
@@ -70,6 +70,7 @@ async def inspect_postgres(place: PostgresPlace, sample_s: float = SAMPLE_S) -> 
     running = RunningStore(
         version=settings["server_version"].split()[0],
         replicated=None if hidden else _replicated(copies, synchronous=bool(synchronous)),
+        confirming=confirming if synchronous else None,
         lag_s=None if lag is None else Seconds(round(lag, 3)),
         written_bytes_per_s=rate,
         slots=slots,

@@ -20,6 +20,7 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.stores.postgres_place import PostgresPlace, PostgresSession, StoreRefusedError
 from secondsite.stores.postgres_rows import salvage_rows
 from secondsite.stores.server import OnlyThere, StoreServer, StoreState
+from secondsite.strategies.store_servers import CONFIRMING
 
 FENCE_BEGIN, FENCE_END = "# secondsite fence: begin", "# secondsite fence: end"
 _PAUSE_S = 0.05
@@ -49,6 +50,8 @@ SELECT slot_name, active, coalesce(wal_status, ''),
 FROM pg_replication_slots ORDER BY 1
 """
 _OTHERS = "FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+_CONFIRMED_BY = "SELECT current_setting('synchronous_standby_names')"
+_RELOADED_WITHIN_S = 5.0
 _REPLAYED_WITHIN_S = 2.0
 _REPLAYED = "SELECT coalesce(pg_last_wal_replay_lsn() >= pg_last_wal_receive_lsn(), true)"
 _READERS_ENDED = f"SELECT pg_terminate_backend(pid) {_OTHERS} AND xact_start IS NOT NULL"
@@ -149,7 +152,7 @@ class PostgresServer:
                 await _write_rules(session, before)
 
     async def promote(self, within_s: float = 60.0) -> PostgresState:
-        """A standby that takes writes on a new timeline; a primary is left as it is.
+        """A standby that takes writes on a new timeline; a primary is left as it is. Its commits wait for nobody.
 
         Readers of a standby hold up what it replays for as long as its settings let them: they are ended.
         """
@@ -157,6 +160,7 @@ class PostgresServer:
             before = await _look(session)
             if not before.standby:
                 return before
+            await wait_for(session, "")
             await _end_readers(session)
             wait_s = max(1, round(within_s))
             if not await session.value("SELECT pg_promote(true, %s)", [wait_s], within_s + 5.0):
@@ -167,6 +171,11 @@ class PostgresServer:
             what = f"is still a {after.role} on timeline {after.timeline}"
             raise MachineError.at(self.place.shown, what, "check its log, then promote again")
         return after
+
+    async def commits_wait(self) -> None:
+        """From now on, for the standby in the other region: to be asked for when one follows."""
+        async with self.place.open() as session:
+            await wait_for(session, CONFIRMING)
 
     async def keep_for(self, slot: str) -> None:
         """The WAL from now on is kept for a standby, by a slot that is made where there is none with that name."""
@@ -200,6 +209,24 @@ async def _look(session: PostgresSession) -> PostgresState:
     followers = tuple(PostgresFollower(*each) for each in await session.rows(_FOLLOWERS))
     slots = tuple(ReplicationSlot(*each) for each in await session.rows(_SLOTS))
     return evolve(PostgresState(*row), followers=followers, slots=slots)
+
+
+async def wait_for(session: PostgresSession, names: str) -> None:
+    """A copy of a primary's files waits for that primary's standbys too: promoted so, it would take no commit.
+
+    Raises MachineError where something stronger than its settings file says otherwise.
+    """
+    if await session.value(_CONFIRMED_BY) == names:
+        return
+    await session.rows(f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
+    await session.rows("SELECT pg_reload_conf()")
+    end = time.monotonic() + _RELOADED_WITHIN_S
+    while (now := await session.value(_CONFIRMED_BY)) != names:
+        if time.monotonic() > end:
+            what = f"its commits wait for {now!r}, and ALTER SYSTEM does not change that"
+            remedy = "take synchronous_standby_names off its command line, restart it, then resume"
+            raise MachineError.at(session.shown, what, remedy)
+        await asyncio.sleep(_PAUSE_S)
 
 
 async def _as_primary(session: PostgresSession, what: str) -> None:

@@ -82,7 +82,7 @@ class PostgresHost:
     def _write_standby(self, primary: PostgresPlace, slot: str) -> None:
         """Both files belong to whoever owns the folder."""
         owner = self.data.stat()
-        lines = [f"primary_conninfo = {_quoted(primary.conninfo)}"]
+        lines = [f"primary_conninfo = {_quoted(_named(primary, slot))}"]
         lines += [f"primary_slot_name = {_quoted(slot)}"] if slot else []
         settings = self.data / "postgresql.auto.conf"
         settings.touch()
@@ -156,6 +156,13 @@ def _password(place: PostgresPlace) -> dict[str, str]:
 
     password = conninfo_to_dict(place.conninfo).get("password")
     return {"PGPASSWORD": str(password)} if password else {}
+
+
+def _named(place: PostgresPlace, slot: str) -> str:
+    """A standby is called like its slot: a primary whose commits wait for it knows it by that."""
+    from psycopg.conninfo import make_conninfo
+
+    return str(make_conninfo(place.conninfo, application_name=slot)) if slot else place.conninfo
 
 
 def _quoted(value: str) -> str:

@@ -13,7 +13,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.procedure import Need, Procedure, Step, Verb
 from secondsite.model.strategy import TODAY, Link, Strategy
 from secondsite.model.system import System
-from secondsite.strategies import repairs, requirements, stores_back
+from secondsite.strategies import cut_off, repairs, requirements, stores_back
 from secondsite.strategies.design import Kit
 from secondsite.strategies.failback_steps import mirror_again, mirrored_failback
 from secondsite.strategies.parts import parts
@@ -78,7 +78,7 @@ def procedures(deployment: Deployment, kit: Kit) -> Mapping[Fault, Procedure]:
         **inside_region(deployment, ready),
         Fault.DELETION: repairs.destroyed(deployment, ready, Fault.DELETION),
         Fault.BAD_WRITE: repairs.destroyed(deployment, ready, Fault.BAD_WRITE),
-        Fault.WAN_PARTITION: repairs.wan_partition(deployment, ready),
+        Fault.WAN_PARTITION: cut_off.wan_partition(deployment, ready),
     }
     for fault in Fault:
         if fault.leaves_region:

@@ -26,7 +26,6 @@ from secondsite.strategies.sizing import all_streams, maybe, stream_bytes, trans
 from secondsite.strategies.steps import blocked_step, instant, make_step
 from secondsite.strategies.switches.switching import people_detect
 from secondsite.strategies.todays_backups import restored_after
-from secondsite.strategies.write_gate import leased
 
 STREAMS_BACK = "streams back, as clients see it"
 """The duration of a repair that nobody carries out, by its name."""
@@ -88,43 +87,6 @@ def zone(deployment: Deployment, kit: Kit) -> Procedure:
         affected=_share(kit),
         stalled=_stalled(deployment, kit, zones, zone=True),
         escalates_to=Fault.REGION if several else None,
-    )
-
-
-def wan_partition(deployment: Deployment, kit: Kit) -> Procedure:
-    """Each region goes on by itself, except where a stream's quorum spans the cut, or a lease is renewed through it."""
-    if leased(deployment):
-        return _without_a_lease(kit)
-    if deployment.strategy.link is not Link.STRETCH:
-        return Procedure("the regions are cut off from each other", Fault.WAN_PARTITION, ())
-    elect = make_step(
-        kit,
-        Verb.ELECT,
-        "streams led from behind the cut elect a new leader",
-        "elect.stretch",
-        check="every stream has a leader",
-    )
-    return Procedure(
-        "the regions are cut off from each other", Fault.WAN_PARTITION, (elect,), {Subject.NATS: elect.id}, affected=0.5
-    )
-
-
-def _without_a_lease(kit: Kit) -> Procedure:
-    """The first region takes no writes once its lease has run out: until the link is back, or the other took over."""
-    wait = make_step(
-        kit,
-        Verb.WAIT,
-        "wait for the link: the first region holds no lease, and the other one mirrors",
-        "duration.wan-partition",
-        check="the gates hold a lease again",
-    )
-    cut_off = dict.fromkeys((Subject.API, Subject.NATS), wait.id)
-    return Procedure(
-        "the regions are cut off from each other",
-        Fault.WAN_PARTITION,
-        (wait,),
-        cut_off,
-        escalates_to=Fault.REGION,
     )
 
 

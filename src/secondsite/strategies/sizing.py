@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from secondsite.catalogue.figures import Figures
 from secondsite.model.estimate import Estimate, Fixed, Lognormal, Maybe, Provenance, Uniform
@@ -32,9 +33,17 @@ def all_streams(system: System) -> tuple[Stream, ...]:
     return tuple(stream for cluster in system.home_clusters for stream in cluster.streams)
 
 
-def store_bytes(system: System) -> float:
-    """Bytes in databases and vector stores, by the size of their volumes (an upper bound)."""
-    return float(sum(store.size_bytes or 0 for store in system.stores if store.loss is Loss.DATA))
+def store_bytes(system: System, names: Collection[str] = ()) -> float:
+    """Bytes in databases and vector stores (of ``names``, where there are some), by their volumes (an upper bound)."""
+    kept = [store for store in system.stores if store.loss is Loss.DATA and (not names or store.name in names)]
+    return float(sum(store.size_bytes or 0 for store in kept))
+
+
+def log_bytes_per_s(system: System, names: Collection[str]) -> float:
+    """What the logs of these stores grow by: what their servers said they write, else about one row a message."""
+    rates = [store.running.written_bytes_per_s for store in system.stores if store.running and store.name in names]
+    known = sum(rate for rate in rates if rate is not None)
+    return known or system.load.mean_per_s * system.load.message_bytes
 
 
 def write_shares(system: System) -> dict[str, float]:

@@ -7,10 +7,8 @@ from attrs import evolve
 from secondsite.model.estimate import Estimate, Fixed, Provenance, unbounded
 from secondsite.model.nats import Stream
 from secondsite.model.procedure import Need, Step, Verb
-from secondsite.model.store import Loss
 from secondsite.strategies.design import Kit
 from secondsite.strategies.sizing import all_streams, by_size, stream_bytes, summed, transfer_time
-from secondsite.strategies.stores import backed_up_only, following
 
 PATIENCE = 3.0
 
@@ -81,58 +79,6 @@ def instant(kit: Kit, verb: Verb, title: str, check: str, after: tuple[str, ...]
     """A step that is done already when it is reached."""
     zero = Estimate(f"{verb} needs nothing", "s", Fixed(0.0), Provenance.DERIVED, title)
     return make_step(kit, verb, title, zero, check=check, after=after)
-
-
-def promote_stores(kit: Kit, after: str, *, loaded: bool) -> tuple[Step, ...]:
-    """Promote the database replica, load the newest snapshots of what has none, unless they are ``loaded`` already.
-
-    Where no database has a replica, what was loaded last serves: that is no promotion, and not said to be one.
-    """
-    if not following(kit.system):
-        return _without_replicas(kit, after, loaded=loaded)
-    promote = make_step(
-        kit,
-        Verb.PROMOTE_STORES,
-        "promote the database replica",
-        "promote.stores",
-        check="the replica accepts writes, its timeline moved on",
-        after=(after,),
-        region=kit.second.name,
-        targets=following(kit.system),
-    )
-    rest = backed_up_only(kit.system)
-    if loaded or not rest:
-        return (promote,)
-    load = make_step(
-        kit,
-        Verb.RESTORE_STORES,
-        f"load the newest snapshots of {', '.join(rest)}",
-        stores_restored(kit, rest),
-        check="counts match the snapshot's manifest",
-        after=(promote.id,),
-        region=kit.second.name,
-        targets=rest,
-    )
-    return promote, load
-
-
-def _without_replicas(kit: Kit, after: str, *, loaded: bool) -> tuple[Step, ...]:
-    names = tuple(store.name for store in kit.system.stores if store.loss is Loss.DATA)
-    if not names:
-        return (instant(kit, Verb.PROMOTE_STORES, "there is no store with data", "none is written", (after,)),)
-    step = make_step(
-        kit,
-        Verb.RESTORE_STORES,
-        f"serve from the backup that was loaded last: no replica of {', '.join(names)} is laid out"
-        if loaded
-        else f"load the newest backups of {', '.join(names)}: no replica of it is laid out",
-        "promote.stores" if loaded else stores_restored(kit, names),
-        check="counts match the backup's manifest",
-        after=(after,),
-        region=kit.second.name,
-        targets=names,
-    )
-    return (step,)
 
 
 def written_streams(kit: Kit) -> tuple[Stream, ...]:

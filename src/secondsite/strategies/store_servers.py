@@ -12,6 +12,8 @@ from secondsite.model.endpoint import Endpoint
 FOLLOWER = "follower"
 """Whom a replica logs in as: it may replicate, and nothing else."""
 SLOT = "standby"
+CONFIRMING = f"ANY 1 ({SLOT})"
+"""Of a primary whose commits wait for the other region: a standby is called like its slot, whoever made it follow."""
 POSTGRES_PORT, REDIS_PORT = 5432, 6379
 
 
@@ -19,9 +21,13 @@ def follower_conninfo(primary: Endpoint) -> str:
     return f"host={primary.host} port={primary.port} user={FOLLOWER} dbname=postgres"
 
 
-def postgres_follows(primary: Endpoint) -> Mapping[str, str]:
-    """Of a PostgreSQL that begins as a standby: its primary keeps WAL for it in a slot."""
-    return {"primary_conninfo": follower_conninfo(primary), "primary_slot_name": SLOT}
+def postgres_follows(primary: Endpoint, *, synchronous: bool = False) -> Mapping[str, str]:
+    """Of a PostgreSQL that begins as a standby: its primary keeps WAL for it in a slot.
+
+    ``synchronous``: it says by which name the primary waits for it.
+    """
+    named = f" application_name={SLOT}" if synchronous else ""
+    return {"primary_conninfo": follower_conninfo(primary) + named, "primary_slot_name": SLOT}
 
 
 def redis_follows(primary: Endpoint) -> tuple[str, ...]:

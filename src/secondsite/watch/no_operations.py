@@ -15,6 +15,7 @@ from secondsite.operate.world import Decision
 from secondsite.watch.judging import WatchRules
 from secondsite.watch.listening import Listening
 from secondsite.watch.notices import Notices
+from secondsite.watch.operations import PlanRefusal
 from secondsite.watch.permission import LastOperation
 from secondsite.watch.process import Watch, WatchSettings
 from secondsite.watch.readiness import Readiness
@@ -36,6 +37,9 @@ class NoOperations:
 
     async def plan(self, fault: Fault | None, decision: Decision, allowed: frozenset[str] = frozenset()) -> Plan:
         self._refuse()
+
+    async def shortfalls(self, fault: Fault, decision: Decision) -> tuple[PlanRefusal, ...]:
+        return ()
 
     async def begin(
         self, fault: Fault | None, decision: Decision, approved: str, allowed: frozenset[str] = frozenset()

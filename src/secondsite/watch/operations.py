@@ -31,6 +31,7 @@ from secondsite.operate.lease import (
     stream_of_journal,
 )
 from secondsite.operate.plan import Plan, make_plan, procedure_hash
+from secondsite.operate.shortfalls import shortfalls
 from secondsite.operate.world import Decision, LeaseReading, World
 from secondsite.watch.permission import LastOperation, LastStep
 
@@ -52,6 +53,10 @@ class OperationDoor(Protocol):
 
     async def plan(self, fault: Fault | None, decision: Decision, allowed: frozenset[str] = frozenset()) -> Plan:
         """``fault`` is None on the way back, here and below."""
+        ...
+
+    async def shortfalls(self, fault: Fault, decision: Decision) -> tuple[PlanRefusal, ...]:
+        """What a failover would feel and no plan refuses."""
         ...
 
     async def begin(
@@ -133,6 +138,16 @@ class Operations:
     async def plan(self, fault: Fault | None, decision: Decision, allowed: frozenset[str] = frozenset()) -> Plan:
         procedure = self._procedure(fault)
         return await make_plan(procedure, self.deployment, self._world(fault, decision), allowed=self.allowed | allowed)
+
+    async def shortfalls(self, fault: Fault, decision: Decision) -> tuple[PlanRefusal, ...]:
+        """Of steps that its procedure has."""
+        steps = {step.verb: step.id for step in self._procedure(fault).steps}
+        known = await shortfalls(self.deployment, self._world(fault, decision))
+        return tuple(
+            PlanRefusal(steps[verb], one.id, one.what, one.remedy, absolute=False)
+            for verb, one in known
+            if verb in steps
+        )
 
     async def begin(
         self, fault: Fault | None, decision: Decision, approved: str, allowed: frozenset[str] = frozenset()

@@ -14,11 +14,13 @@ from secondsite.watch.operations import OperationDoor, PlanRefusal, machine_erro
 
 EVERY_S = 300.0
 _LONGEST_S = 60.0
+_MOVED = "serves-already"
 
 
 @frozen
 class ReadyPlan:
-    """``refusals`` empty: it may run. ``problem``: why no plan could be made; ``made_s`` on the monotonic clock."""
+    """``refusals`` empty: it may run, and nothing that it would feel is missing. ``problem``: why no plan could be
+    made; ``made_s`` on the monotonic clock."""
 
     fault: Fault
     made_s: float
@@ -66,11 +68,14 @@ class Readiness:
         try:
             async with asyncio.timeout(_LONGEST_S):
                 plan = await self.operations.plan(fault, self.decision)
+                short = await self.operations.shortfalls(fault, self.decision)
         except (MachineError, InputError, TimeoutError) as error:
             return ReadyPlan(fault, self.clock(), problem=machine_error(error))
         except Exception as error:
             return ReadyPlan(fault, self.clock(), problem=f"a defect of secondsite: {type(error).__name__}: {error}")
-        return ReadyPlan(fault, self.clock(), plan.hash, refusals_of(plan))
+        refusals = refusals_of(plan)
+        moved = any(one.guard == _MOVED for one in refusals)  # then home is not where clients should be
+        return ReadyPlan(fault, self.clock(), plan.hash, (*refusals, *(() if moved else short)))
 
 
 def _shown(one: ReadyPlan) -> object:

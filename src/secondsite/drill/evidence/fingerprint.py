@@ -134,6 +134,9 @@ _ADDED = frozenset(
             "trust",
             "replication",
             "running",
+            "replicated",
+            "product",
+            "copy_elsewhere",
             "external_services",
         ),
     }

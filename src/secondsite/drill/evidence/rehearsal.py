@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 from secondsite.model.contract import Subject
 from secondsite.model.estimate import Estimate, Fixed, Provenance
 from secondsite.model.procedure import Procedure, Step, Verb
+from secondsite.model.wording import duration
 from secondsite.strategies.repairs import STREAMS_BACK
 
 REAL: Mapping[str, Verb] = {
@@ -42,6 +43,12 @@ class Unrehearsed:
 
     steps: tuple[str, ...]
     seconds: float
+
+    def beyond(self, left_s: float) -> str:
+        """Why a limit that leaves so little says nothing."""
+        were = "was" if len(self.steps) == 1 else "were"
+        missing = f"{', '.join(self.steps)} {were} not carried out for real"
+        return f"{missing} and may take {duration(self.seconds)}; {duration(left_s)} are left"
 
 
 def unrehearsed(procedure: Procedure, ran: Collection[Verb] = ()) -> dict[Subject, Unrehearsed]:

@@ -103,6 +103,9 @@ class LabServices:
     async def rehearse(self, _region: str, _service: str, _replicas: int) -> str:
         return ""
 
+    async def crowded(self, _region: str, _more: Mapping[str, int]) -> str:
+        return ""
+
     async def scale(self, region: str, service: str, replicas: int) -> None:
         self.wanted[region] = replicas
         if not self.runs(region):

@@ -38,7 +38,7 @@ from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, DataLoss
 from secondsite.model.strategy import Link, Strategy
-from secondsite.model.wording import counted, duration
+from secondsite.model.wording import counted
 
 UNREAD = "unread"
 
@@ -244,8 +244,7 @@ def _on_time(contract: Contract, clock: _Clock, facts: _Facts) -> Iterator[_Find
         yield _Finding(*(Verdict.BREACHED, f"back after {total_s:.1f} s") if late else (Verdict.MET,))
         missing = facts.evidence.manifest.unrehearsed.get(contract.subject)
         if missing and not late and total_s + missing.seconds > limit_s:
-            more = f"{', '.join(missing.steps)} took no time here, but may take {duration(missing.seconds)}"
-            yield _Finding(Verdict.UNPROVEN, f"{more} of the remaining {duration(limit_s - total_s)}")
+            yield _Finding(Verdict.UNPROVEN, missing.beyond(limit_s - total_s))
     elif clock.stopped or facts.watched_s > limit_s:
         yield _Finding(Verdict.BREACHED, clock.why)
     else:

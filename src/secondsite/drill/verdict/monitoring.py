@@ -16,7 +16,6 @@ from secondsite.drill.verdict.judgement import RunVerdict
 from secondsite.drill.verdict.projection import projected
 from secondsite.model.contract import Contract, Verdict
 from secondsite.model.measurement import RTO_PARTS
-from secondsite.model.wording import duration
 
 _STAGES = (Milestone.DETECTED, Milestone.DECIDED, Milestone.EXECUTED)
 
@@ -58,6 +57,5 @@ def _against(contract: Contract, total_s: float, manifest: DrillManifest) -> tup
     if total_s > limit_s:
         return Verdict.BREACHED, f"seen again after {total_s:.1f} s"
     if missing and total_s + missing.seconds > limit_s:
-        more = f"{', '.join(missing.steps)} took no time here, and may take {duration(missing.seconds)}"
-        return Verdict.UNPROVEN, f"{more} of the {duration(limit_s - total_s)} that are left"
+        return Verdict.UNPROVEN, missing.beyond(limit_s - total_s)
     return Verdict.MET, ""

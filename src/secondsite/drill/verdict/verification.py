@@ -178,13 +178,13 @@ _REMEDIES = {
 def _unknown(contract: Contract, system: System) -> list[ContractVerdict]:
     """What the system is not known to have was not drilled either, whatever a drill says."""
     lacks = {
-        Subject.NATS: "" if any(cluster.streams for cluster in system.nats) else "a stream",
-        Subject.API: "" if system.with_role(Role.API) else "an API",
-        Subject.STATE: "" if any(store.loss is Loss.DATA for store in system.stores) else "a store with data",
+        Subject.NATS: "" if any(cluster.streams for cluster in system.nats) else "stream",
+        Subject.API: "" if system.with_role(Role.API) else "API",
+        Subject.STATE: "" if any(store.loss is Loss.DATA for store in system.stores) else "store with data",
     }
     if missing := lacks.get(contract.subject) or system.unknown_part(contract):
         remedy = _REMEDIES[contract.subject]
-        return [ContractVerdict(contract, Verdict.UNPROVEN, f"the system has no known {missing}: {remedy}")]
+        return [ContractVerdict(contract, Verdict.UNPROVEN, f"no {missing} of the system is known: {remedy}")]
     return []
 
 

@@ -17,9 +17,10 @@ from secondsite.operate.actions.manual import login
 from secondsite.operate.actions.stores import other_region, state_of, stranger
 from secondsite.operate.shell import word
 from secondsite.operate.world import Stores
+from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.server import StoreState
 from secondsite.strategies.store_servers import SLOT
-from secondsite.strategies.stores import REDIS
+from secondsite.strategies.stores import REDIS, SYNCHRONOUS, stores_copied
 
 SAVED = "rows-saved"
 _NAMED = 20
@@ -100,7 +101,10 @@ async def _followed(context: Context, step: Step, door: Stores, store: str) -> M
     else:
         saved = _saved_before(context, store)
     after = await _caught_up(step, door, store, serving_in)
-    return {**after.facts, "saved": saved}
+    waits = store in {each.store.name for each in stores_copied(context.deployment, SYNCHRONOUS)}
+    if waits and isinstance(serving, PostgresServer):
+        await serving.commits_wait()
+    return {**after.facts, "saved": saved, **({"synchronous": True} if waits else {})}
 
 
 async def _saved(context: Context, step: Step, door: Stores, store: str) -> Mapping[str, Any]:

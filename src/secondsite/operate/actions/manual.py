@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from secondsite.model.procedure import Step
 from secondsite.model.service import Service
-from secondsite.model.store import Loss
+from secondsite.model.store import Loss, Store
 from secondsite.operate.action import ManualContext
-from secondsite.operate.shell import kubectl, word
-from secondsite.strategies.stores import REDIS
+from secondsite.operate.shell import file_word, kubectl, word
+from secondsite.strategies.log_archive import LOG_ARCHIVE
+from secondsite.strategies.provider_replicas import offered
+from secondsite.strategies.store_steps import PROMOTE_MANAGED, RECOVER, REPLICATE_MANAGED
+from secondsite.strategies.stores import PROVIDER_REPLICA, REDIS, stores_copied
 
 
 def create_cluster(context: ManualContext, step: Step) -> Iterable[str]:
@@ -50,7 +53,7 @@ def promote_stores(context: ManualContext, step: Step) -> Iterable[str]:
             yield f"secondsite {verb} promote {new}"
             yield f"secondsite {verb} unfence {new}"
         return
-    for service, engine in _stores(context):
+    for service, engine in _stores(context, step.targets):
         new = login(context.region_of(step), engine)
         if engine == "postgres":
             pod = f"{kubectl(context.region_of(step), service.namespace)} exec {word(f'{service.object_name}-0')} --"
@@ -67,7 +70,19 @@ def _engines(context: ManualContext, step: Step) -> tuple[str, ...]:
 
 
 def restore_stores(context: ManualContext, step: Step) -> Iterable[str]:
-    for service, engine in _stores(context, step.targets):
+    """In the way in which each store got there: a call of its provider, its log archive, else its newest dump."""
+    provided = _copied(context, PROVIDER_REPLICA, step)
+    logged = _copied(context, LOG_ARCHIVE, step)
+    if step.id in (PROMOTE_MANAGED, REPLICATE_MANAGED):
+        for store in provided.values():
+            yield from _by_provider(context, step, store)
+    else:
+        for store in provided.values():
+            yield f"# {word(store.name)}: have the provider restore it to the moment before the mistake"
+    for store in logged.values():
+        yield from _from_log(context, step, store)
+    names = tuple(name for name in step.targets if name not in provided and name not in logged)
+    for service, engine in _stores(context, names) if names or not step.targets else ():
         inside = kubectl(context.region_of(step), service.namespace)
         if engine == "postgres":
             pod = f"{inside} exec -i {word(f'{service.object_name}-0')} --"
@@ -77,6 +92,39 @@ def restore_stores(context: ManualContext, step: Step) -> Iterable[str]:
             yield 'secondsite qdrant restore http://127.0.0.1:6333 --folder "$SNAPSHOTS" --replace'
         else:
             yield f"# {word(service.name)} ({word(engine)}): load its newest dump"
+
+
+def _copied(context: ManualContext, method: str, step: Step) -> Mapping[str, Store]:
+    copies = stores_copied(context.deployment, method)
+    return {each.store.name: each.store for each in copies if each.store.name in step.targets}
+
+
+def _by_provider(context: ManualContext, step: Step, store: Store) -> Iterable[str]:
+    """On the way back the replica is made by one step and promoted by another."""
+    region, offer = context.region_of(step), offered(store)
+    command = offer.promote if step.id == PROMOTE_MANAGED else offer.create
+    if not command:
+        yield f"# {word(store.name)}: nothing says which provider runs it; promote its replica in {word(region)} there"
+        return
+    home = context.away if region == context.home else context.home
+    yield command.format(name=word(store.name), region=word(region), home=word(home))
+
+
+def _from_log(context: ManualContext, step: Step, store: Store) -> Iterable[str]:
+    """`secondsite render` writes what is applied; a StatefulSet was laid out with no pod."""
+    region, service = context.region_of(step), context.deployment.system.service(store.service)
+    if service is None or step.id != RECOVER:
+        moment = ", to a recovery_target_time before the mistake" if context.data_destroyed else ""
+        yield f"# {word(store.name)}: restore its base backup and its log into a new server{moment}, then move clients"
+        return
+    inside = kubectl(region, service.namespace)
+    file = word(f"./{file_word(region)}/stores/{file_word(store.name)}.yaml")
+    if service.kind == "Cluster":
+        yield f"{inside} apply -f {file}"
+        yield f"{inside} wait --for=condition=Ready --timeout=2h cluster/{word(service.object_name)}"
+    else:
+        yield f"{inside} scale statefulset {word(service.object_name)} --replicas=1"
+        yield f"{inside} rollout status --timeout=2h statefulset {word(service.object_name)}"
 
 
 def announce(_context: ManualContext, _step: Step) -> Iterable[str]:

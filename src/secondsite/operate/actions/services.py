@@ -159,14 +159,19 @@ class VerifySecrets:
         yield _DIGEST
         for secret in context.deployment.system.secrets:
             kept, now = digest_file(reference, secret), digest_file(region, secret)
-            asked = f"{word(secret.namespace)} {word(secret.object_name)}"
+            asked = " ".join(map(word, (secret.namespace, secret.object_name, *secret.keys)))
             yield f"digest {word(reference)} {asked} || test -s {kept}  # no answer: that of the last drill counts"
             yield f"rm -f {now} && digest {word(region)} {asked}"
 
 
+_COUNTS = (
+    '.data | if $ARGS.positional == [] then . else [$ARGS.positional[] as $key | .[$key] // error("no " + $key)] end'
+)
+"""Of a secret: the keys that are named, or all of it."""
 _DIGEST = (
-    'digest() { data=$(kubectl --context "$1" --request-timeout=10s -n "$2" get secret "$3" -o json | jq -ceS .data)'
-    ' && mkdir -p "digests/$1"'
+    'digest() { data=$(kubectl --context "$1" --request-timeout=10s -n "$2" get secret "$3" -o json'
+    f""" | jq -ceS '{_COUNTS}' --args "${{@:4}}")"""
+    ' && test -n "$data" && mkdir -p "digests/$1"'  # jq 1.6 is content with no input
     ' && printf %s "${FINGERPRINT_KEY:?}$data" | openssl dgst -sha256 -r > "digests/$1/$2.$3"; }'
 )
 

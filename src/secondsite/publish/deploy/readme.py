@@ -12,6 +12,9 @@ from secondsite.publish.deploy.archive import TERRAFORM, archive_files
 from secondsite.publish.deploy.buckets import BACKUPS
 from secondsite.publish.deploy.kubernetes import LOGINS, TLS
 from secondsite.publish.deploy.steps import steps
+from secondsite.publish.deploy.store_archives import log_archive_files
+from secondsite.publish.deploy.store_providers import TERRAFORM as REPLICAS
+from secondsite.publish.deploy.store_providers import provider_files
 from secondsite.publish.deploy.stores import store_files
 from secondsite.publish.deploy.watch import watches_from
 from secondsite.publish.text.markdown import Md, code, fence, joined, table
@@ -49,7 +52,8 @@ def document(deployment: Deployment, book: DeployedAddresses, command: str, *, b
             tls=_has_tls(configs),
             agents=any(agent_config(deployment, one) for one in regions),
             archives=any(archived(deployment, one) for one in regions),
-            stored=bool(store_files(deployment, book)),
+            stored=bool(store_files(deployment, book) or log_archive_files(deployment)),
+            provided=bool(provider_files(deployment)),
             watched=any(watches_from(deployment, one) for one in regions),
             bucket=TERRAFORM in archive_files(deployment, book, "", LOGINS),
             names=bool(deployment.traffic.host),
@@ -78,6 +82,7 @@ def _files(
     agents: bool,
     archives: bool,
     stored: bool,
+    provided: bool,
     watched: bool,
     bucket: bool,
     names: bool,
@@ -114,9 +119,15 @@ def _files(
     if archives:
         rows.append(("REGION/archive/", Md("the archiver of this region's streams, for `kubectl apply -f`")))
     if stored:
+<<<<<<< HEAD
         rows.append(
             ("REGION/stores/", Md("replicas of databases, and what to run on a primary first: one file per store"))
         )
+=======
+        rows.append(("REGION/stores/", Md("replicas of databases, and what a primary is told first: one file a store")))
+    if provided:
+        rows.append((REPLICAS, Md("replicas of databases that a provider runs, for Terraform or OpenTofu")))
+>>>>>>> main
     if watched:
         rows.append(("REGION/watch/", Md("observers and watch of this region, for `kubectl apply -k`")))
     if bucket:

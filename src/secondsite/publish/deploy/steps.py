@@ -8,16 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from attrs import frozen
-
 from secondsite.lab.meta import meta_groups
 from secondsite.model.deployment import Deployment
 from secondsite.operate.agent import agent_config
 from secondsite.operate.shell import word
 from secondsite.publish.deploy.archive import ARCHIVE, archiver_file
+from secondsite.publish.deploy.deploy_step import DeployStep
 from secondsite.publish.deploy.dns import dns_files
 from secondsite.publish.deploy.kubernetes import LOGINS, agent_folder, gate_patch_file, servers_patch_file
-from secondsite.publish.deploy.stores import PASSWORD, USERS, RenderedReplica, rendered_replicas
+from secondsite.publish.deploy.store_rollout import store_steps
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
 from secondsite.publish.deploy.watch import SECRET, WATCH, observers_in, watch_folder, watches_from
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
@@ -26,18 +25,9 @@ from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.rights import lease_subject
 from secondsite.strategies.server_config import ACCOUNT, MONITOR_PORT, NatsServer, servers_of
 from secondsite.strategies.service_records import WRITES, RoutingPolicy, service_records
-from secondsite.strategies.stores import REDIS
 from secondsite.strategies.write_gate import gated_subjects, leased
 
 MISREAD = '.data | to_entries[] | select(.value | @base64d | test("^[A-Za-z][A-Za-z0-9]{19,}$") | not) | .key'
-
-
-@frozen
-class DeployStep:
-    title: Md
-    text: Md
-    commands: Md
-    check: Md
 
 
 def steps(deployment: Deployment, book: DeployedAddresses) -> tuple[DeployStep, ...]:
@@ -64,8 +54,7 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeploySt
     for region in regions:
         if archived(deployment, region):
             yield _archiver(deployment, book, region)
-    for each in rendered_replicas(deployment, book):
-        yield _replica(each)
+    yield from store_steps(deployment, book)
     for region in regions:
         if observers_in(deployment, region) or watches_from(deployment, region):
             yield _watched(deployment, book, region)
@@ -117,6 +106,7 @@ def _agent(region: str) -> DeployStep:
     )
 
 
+<<<<<<< HEAD
 def _replica(each: RenderedReplica) -> DeployStep:
     """The primary first: its replica begins with a copy of it."""
     replica, service = each.replica, each.service
@@ -143,6 +133,8 @@ def _replica(each: RenderedReplica) -> DeployStep:
     return DeployStep(title, Md(about), fence(lines), Md(f"{code(look)} shows that it receives"))
 
 
+=======
+>>>>>>> main
 def _watched(deployment: Deployment, book: DeployedAddresses, region: str) -> DeployStep:
     """The watch logs in as the operator, and everywhere: its Secret is the team's to fill."""
     namespace = book.namespace(deployment.clusters[0]) or "default"

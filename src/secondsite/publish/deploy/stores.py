@@ -21,6 +21,7 @@ from secondsite.publish.deploy.texts import file_name
 from secondsite.publish.text.yaml_text import yaml_text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.store_servers import (
+    CONFIRMING,
     FOLLOWER,
     POSTGRES_PORT,
     REDIS_PORT,
@@ -32,12 +33,14 @@ from secondsite.strategies.stores import REDIS, StoreReplica, store_replicas
 
 PASSWORD = "FOLLOWER_PASSWORD"  # noqa: S105 # the name of the variable, and of the Secret's key
 USERS = "users.acl"
-_CLUSTER = "Cluster"
+WAITING_SQL, WAITING_PATCH = ".synchronous.sql", ".synchronous.patch.yaml"
+"""Applied last, on the primary: before its standby is there, no commit would return."""
+CLUSTER = "Cluster"
 """Of CloudNativePG: no other operator of PostgreSQL calls its resource so."""
 _WORKLOADS = ("StatefulSet", "Deployment")
-_FOLDER = {"postgres": "/var/lib/postgresql/data", "redis": "/data"}
-_PGDATA = f"{_FOLDER['postgres']}/pgdata"
-_DEFAULT_BYTES = 10 << 30
+FOLDER = {"postgres": "/var/lib/postgresql/data", "redis": "/data"}
+PGDATA = f"{FOLDER['postgres']}/pgdata"
+DEFAULT_BYTES = 10 << 30
 _KEPT_SHARE = 4
 _BASE_BACKUP = """\
 set -eu
@@ -102,19 +105,23 @@ def _rendered(deployment: Deployment, book: DeployedAddresses, replica: StoreRep
     host = _host(replica, service, book, "-rw" if cnpg else "")
     write = _replica_cluster if cnpg else _redis if redis else _postgres
     parts = write(replica, service, host)
-    files = {f"{folder}/{label}.yaml": head + "---\n".join(yaml_text(_plain(part)) for part in parts)}
+    files = {f"{folder}/{label}.yaml": head + "---\n".join(yaml_text(plain(part)) for part in parts)}
     if not (cnpg or redis):
         files[f"{file_name(replica.primary)}/stores/{label}.sql"] = _primary_sql(replica)
+    if replica.synchronous:
+        first = f"{file_name(replica.primary)}/stores/{label}"
+        files |= {f"{first}{WAITING_PATCH}": head + yaml_text(_waits(replica, service))} if cnpg else {}
+        files |= {} if cnpg else {f"{first}{WAITING_SQL}": _WAIT}
     return RenderedReplica(replica, service, files, host)
 
 
-def _plain(content: Yaml) -> Yaml:
+def plain(content: Yaml) -> Yaml:
     """No part of it twice the same object: YAML would write it once, and an alias."""
     return dict(json.loads(json.dumps(content)))
 
 
 def _is_cnpg(replica: StoreReplica, kind: str) -> bool:
-    return kind == _CLUSTER and replica.store.engine == "postgres"
+    return kind == CLUSTER and replica.store.engine == "postgres"
 
 
 def _host(replica: StoreReplica, service: Service, book: DeployedAddresses, suffix: str) -> str:
@@ -127,7 +134,7 @@ def _host(replica: StoreReplica, service: Service, book: DeployedAddresses, suff
 
 def _primary_sql(replica: StoreReplica) -> str:
     """For psql, as a superuser; asked again it changes nothing more."""
-    kept_mb = max(1024, int(replica.store.size_bytes or _DEFAULT_BYTES) // _KEPT_SHARE >> 20)
+    kept_mb = max(1024, int(replica.store.size_bytes or DEFAULT_BYTES) // _KEPT_SHARE >> 20)
     return f"""\
 -- Written by `secondsite render`. On the primary, as a superuser: {PASSWORD} is read from the environment.
 -- pg_hba.conf has to let the replica in:  hostssl replication {FOLLOWER} ADDRESSES-OF-{replica.standby} scram-sha-256
@@ -146,12 +153,43 @@ SELECT pg_reload_conf();
 """  # noqa: S608 - our own names and a number
 
 
+_WAIT = f"""\
+-- Written by `secondsite render`. On the primary, as a superuser, once the replica receives: from then on each COMMIT
+-- waits until the other region has it, and while the standby is away it waits for ever.
+\\set ON_ERROR_STOP on
+SELECT count(*) > 0 AS follows FROM pg_stat_replication
+  WHERE application_name = '{SLOT}' AND state = 'streaming' \\gset
+\\if :follows
+  ALTER SYSTEM SET synchronous_standby_names = '{CONFIRMING}';
+  SELECT pg_reload_conf();
+\\else
+  DO $$ BEGIN RAISE EXCEPTION 'no standby follows: commits would stop'; END $$;
+\\endif
+"""  # noqa: S608 - our own names
+
+
+def _waits(replica: StoreReplica, service: Service) -> Yaml:
+    """Of the primary's Cluster. It never goes on without: `preferred` is refused for a standby of another cluster."""
+    waited_for = {
+        "method": "any",
+        "number": 1,
+        "maxStandbyNamesFromCluster": 0,
+        "standbyNamesPre": [_standby_name(replica, service)],
+        "dataDurability": "required",
+    }
+    return {"spec": {"postgresql": {"synchronous": waited_for}}}
+
+
+def _standby_name(replica: StoreReplica, service: Service) -> str:
+    return f"{service.object_name}-{replica.standby}"
+
+
 def _postgres(replica: StoreReplica, service: Service, host: str) -> Iterator[Yaml]:
-    settings = postgres_follows(Endpoint(host, POSTGRES_PORT))
+    settings = postgres_follows(Endpoint(host, POSTGRES_PORT), synchronous=replica.synchronous)
     secret = f"{service.object_name}-replication"
     password = {"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": {"name": secret, "key": PASSWORD}}}
-    where = [{"name": "PGDATA", "value": _PGDATA}, {"name": "PGSSLMODE", "value": "require"}, password]
-    data = {"name": "data", "mountPath": _FOLDER["postgres"]}
+    where = [{"name": "PGDATA", "value": PGDATA}, {"name": "PGSSLMODE", "value": "require"}, password]
+    data = {"name": "data", "mountPath": FOLDER["postgres"]}
     begin = {
         "name": "base-backup",
         "image": service.image,
@@ -169,8 +207,8 @@ def _postgres(replica: StoreReplica, service: Service, host: str) -> Iterator[Ya
         "readinessProbe": {"exec": {"command": ["pg_isready", "-U", FOLLOWER]}, "periodSeconds": 10},
         "volumeMounts": [data],
     }
-    yield _stateful_set(replica, service, [begin], server, [])
-    yield _service(service, "postgres", POSTGRES_PORT)
+    yield stateful_set(replica, service, [begin], server, [])
+    yield headless(service, "postgres", POSTGRES_PORT)
 
 
 def _redis(replica: StoreReplica, service: Service, host: str) -> Iterator[Yaml]:
@@ -178,17 +216,17 @@ def _redis(replica: StoreReplica, service: Service, host: str) -> Iterator[Yaml]
     secret = f"{name}-replication"
     lines = [
         *redis_follows(Endpoint(host, REDIS_PORT)),
-        f"dir {_FOLDER['redis']}",
-        f"aclfile {_FOLDER['redis']}/{USERS}",
+        f"dir {FOLDER['redis']}",
+        f"aclfile {FOLDER['redis']}/{USERS}",
     ]
     config = {"name": f"{name}-replica", "data": {"replica.conf": "\n".join(lines) + "\n"}}
-    data = {"name": "data", "mountPath": _FOLDER["redis"]}
+    data = {"name": "data", "mountPath": FOLDER["redis"]}
     begin = {
         "name": "configure",
         "image": service.image,
         "command": ["sh", "-c", _CONFIGURE],
         "env": [
-            {"name": "DATA", "value": _FOLDER["redis"]},
+            {"name": "DATA", "value": FOLDER["redis"]},
             {"name": "CONFIG", "value": "/etc/replica"},
             {"name": "USERS", "value": "/etc/replica-users"},
             {"name": PASSWORD, "valueFrom": {"secretKeyRef": {"name": secret, "key": PASSWORD}}},
@@ -202,7 +240,7 @@ def _redis(replica: StoreReplica, service: Service, host: str) -> Iterator[Yaml]
     server = {
         "name": replica.store.engine,
         "image": service.image,
-        "args": [f"{replica.store.engine}-server", f"{_FOLDER['redis']}/replica.conf"],
+        "args": [f"{replica.store.engine}-server", f"{FOLDER['redis']}/replica.conf"],
         "ports": [{"name": "redis", "containerPort": REDIS_PORT}],
         "readinessProbe": {"tcpSocket": {"port": REDIS_PORT}, "periodSeconds": 10},
         "volumeMounts": [data],
@@ -213,12 +251,18 @@ def _redis(replica: StoreReplica, service: Service, host: str) -> Iterator[Yaml]
     ]
     named = {"name": config["name"], "namespace": service.namespace}
     yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, "data": config["data"]}
-    yield _stateful_set(replica, service, [begin], server, volumes)
-    yield _service(service, "redis", REDIS_PORT)
+    yield stateful_set(replica, service, [begin], server, volumes)
+    yield headless(service, "redis", REDIS_PORT)
 
 
-def _stateful_set(
-    replica: StoreReplica, service: Service, begin: list[Yaml], server: Yaml, volumes: list[Yaml]
+def stateful_set(
+    replica: StoreReplica,
+    service: Service,
+    begin: list[Yaml],
+    server: Yaml,
+    volumes: list[Yaml],
+    *,
+    pods: int = 1,
 ) -> Yaml:
     name, label = service.object_name, {"app.kubernetes.io/name": service.object_name}
     asked = {
@@ -228,7 +272,7 @@ def _stateful_set(
     requests = {key: value for key, value in asked.items() if value}
     claim: Yaml = {
         "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": str(int(replica.store.size_bytes or _DEFAULT_BYTES))}},
+        "resources": {"requests": {"storage": str(int(replica.store.size_bytes or DEFAULT_BYTES))}},
     }
     if service.volumes and service.volumes[0].storage_class:
         claim = {"storageClassName": service.volumes[0].storage_class, **claim}
@@ -246,7 +290,7 @@ def _stateful_set(
         "metadata": {"name": name, "namespace": service.namespace, "labels": label},
         "spec": {
             "serviceName": name,
-            "replicas": 1,
+            "replicas": pods,
             "selector": {"matchLabels": label},
             "template": {"metadata": {"labels": label}, "spec": pod},
             "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": claim}],
@@ -254,7 +298,7 @@ def _stateful_set(
     }
 
 
-def _service(service: Service, port_name: str, port: int) -> Yaml:
+def headless(service: Service, port_name: str, port: int) -> Yaml:
     label = {"app.kubernetes.io/name": service.object_name}
     return {
         "apiVersion": "v1",
@@ -267,13 +311,15 @@ def _service(service: Service, port_name: str, port: int) -> Yaml:
 def _replica_cluster(replica: StoreReplica, service: Service, host: str) -> Iterator[Yaml]:
     """As CloudNativePG's page on replica clusters has it: filled by pg_basebackup, then streaming."""
     name, source = service.object_name, f"{service.object_name}-{replica.primary}"
-    storage: Yaml = {"size": str(int(replica.store.size_bytes or _DEFAULT_BYTES))}
+    storage: Yaml = {"size": str(int(replica.store.size_bytes or DEFAULT_BYTES))}
     if service.volumes and service.volumes[0].storage_class:
         storage["storageClass"] = service.volumes[0].storage_class
     parameters = {"host": host, "user": "streaming_replica", "dbname": "postgres", "sslmode": "verify-full"}
+    if replica.synchronous:
+        parameters["application_name"] = _standby_name(replica, service)
     yield {
         "apiVersion": "postgresql.cnpg.io/v1",
-        "kind": _CLUSTER,
+        "kind": CLUSTER,
         "metadata": {"name": name, "namespace": service.namespace},
         "spec": {
             "instances": max(1, service.replicas),

@@ -12,6 +12,9 @@ from secondsite.publish.deploy.archive import TERRAFORM, archive_files
 from secondsite.publish.deploy.buckets import BACKUPS, backup_bucket_files
 from secondsite.publish.deploy.dns import dns_files
 from secondsite.publish.deploy.kubernetes import KUSTOMIZATION, LOGINS, kubernetes_files
+from secondsite.publish.deploy.store_archives import log_archive_files
+from secondsite.publish.deploy.store_providers import TERRAFORM as REPLICAS
+from secondsite.publish.deploy.store_providers import provider_files
 from secondsite.publish.deploy.stores import store_files
 from secondsite.publish.deploy.texts import agent_files, server_files, stream_files
 from secondsite.publish.deploy.watch import watch_files
@@ -28,6 +31,7 @@ _OURS = (
     "*/watch/*",
     "*/stores/*",
     TERRAFORM,
+    REPLICAS,
     BACKUPS,
     "*/rights/*.yaml",
     "*/kubernetes/*.network-policy.yaml",
@@ -60,6 +64,8 @@ def files(
         **kubernetes_files(deployment, book, gate_image),
         **archive_files(deployment, book, gate_image, LOGINS),
         **store_files(deployment, book),
+        **log_archive_files(deployment),
+        **provider_files(deployment),
         **watch_files(deployment, book, gate_image),
         **dns_files(deployment),
         **backup_bucket_files(deployment, backup_bucket),

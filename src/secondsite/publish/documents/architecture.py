@@ -10,7 +10,7 @@ from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.mark import Knowledge
 from secondsite.model.nats import Stream
 from secondsite.model.service import Role, Service, Spreading
-from secondsite.model.store import Loss
+from secondsite.model.store import CopiesToday, Loss, Store
 from secondsite.model.system import System
 from secondsite.model.units import format_bytes
 from secondsite.model.wording import counted, number
@@ -205,18 +205,31 @@ def _consumers(inputs: Inputs) -> Md:
 
 
 def _stores(inputs: Inputs) -> Md:
+    """Who keeps copies stands there where somebody said so."""
+    kept = any(store.replicated or (store.running and store.running.replicated) for store in inputs.system.stores)
     rows = [
         (
             code(store.name),
             store.engine,
             "gone for good" if store.loss is Loss.DATA else "refills itself",
             str(store.replicas),
+            *((_copied_today(store),) if kept else ()),
             format_bytes(store.size_bytes) if store.size_bytes else "–",
             inputs.at(f"stores.{store.name}"),
         )
         for store in inputs.system.stores
     ]
-    return table(("Store", "Engine", "Lost data is", "Replicas\t", "Volume\t", "Read from"), rows) if rows else Md("")
+    copies = ("Copies today",) if kept else ()
+    head = ("Store", "Engine", "Lost data is", "Replicas\t", *copies, "Volume\t", "Read from")
+    return table(head, rows) if rows else Md("")
+
+
+def _copied_today(store: Store) -> str:
+    """As its server says, else as manifests do."""
+    by = store.running.replicated if store.running and store.running.replicated else store.replicated
+    who = {CopiesToday.OPERATOR: store.product or "an operator", CopiesToday.MANAGED: store.product or "its provider"}
+    words = who.get(by, str(by)) if by else "–"
+    return f"{words}, and {store.copy_elsewhere}" if store.copy_elsewhere else words
 
 
 def _secrets(inputs: Inputs) -> Md:

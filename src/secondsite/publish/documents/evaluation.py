@@ -279,24 +279,20 @@ def _strategies(compared: tuple[ComparedStrategy, ...], provider: str, sources: 
 
 
 def _latency(compared: tuple[ComparedStrategy, ...], sources: Sources) -> Md:
+    """Of commits only where one waits for a standby in another region."""
+    speeds = [row.assessment.latency for row in compared]
+    commits = any(speed.commit_p50_ms for speed in speeds)
     groups: dict[tuple[str, ...], list[ComparedStrategy]] = {}
-    for row in compared:
-        figures = row.assessment.latency
-        key = tuple(
-            sources.figure(one)
-            for one in (
-                figures.user_p50_ms,
-                figures.user_p99_ms,
-                figures.user_after_p50_ms,
-                figures.publish_p50_ms,
-                figures.publish_p99_ms,
-            )
-        )
-        groups.setdefault(key, []).append(row)
+    for row, figures in zip(compared, speeds, strict=True):
+        shown = [
+            *(figures.user_p50_ms, figures.user_p99_ms, figures.user_after_p50_ms),
+            *(figures.publish_p50_ms, figures.publish_p99_ms),
+            *(one for one in (figures.commit_p50_ms, figures.commit_p99_ms) if one is not None),
+        ]
+        groups.setdefault(tuple(map(sources.figure, shown)), []).append(row)
     body = [(", ".join(str(row.number) for row in mine), *map(Md, key)) for key, mine in groups.items()]
-    return table(
-        ("Strategies", "Users p50", "Users p99", "Users p50 after the loss", "Publish p50", "Publish p99"), body
-    )
+    head = ("Strategies", "Users p50", "Users p99", "Users p50 after the loss", "Publish p50", "Publish p99")
+    return table((*head, *(("Commit p50", "Commit p99") if commits else ())), body)
 
 
 def _complexity(compared: tuple[ComparedStrategy, ...], today: Assessment, sources: Sources) -> Md:

@@ -78,6 +78,8 @@ def _strategy(assessment: Assessment) -> dict[str, Any]:
             "user_after_p50": estimate_json(speed.user_after_p50_ms),
             "publish_p50": estimate_json(speed.publish_p50_ms),
             "publish_p99": estimate_json(speed.publish_p99_ms),
+            **({"commit_p50": estimate_json(speed.commit_p50_ms)} if speed.commit_p50_ms else {}),
+            **({"commit_p99": estimate_json(speed.commit_p99_ms)} if speed.commit_p99_ms else {}),
         },
         "complexity": _complexity(effort),
         "hazards": [hazard.rule for hazard in assessment.hazards if not hazard.waived],
@@ -194,6 +196,18 @@ def _recommendation(recommendation: Recommendation) -> dict[str, Any]:
                 for s in recommendation.tornado.swings
             ],
         },
+        "stores": [
+            {
+                "store": one.store,
+                "replication": str(one.way),
+                "in_force": one.in_force,
+                "rpo": estimate_json(one.rpo),
+                "served": estimate_json(one.served),
+                **({"commit_ms": estimate_json(one.commit_ms)} if one.commit_ms else {}),
+                "monthly_usd_more": one.monthly_usd,
+            }
+            for one in recommendation.stores
+        ],
         "follow_ups": [
             {"track": f.track, "condition": f.condition, "holds": f.holds, "what": f.what}
             for f in recommendation.follow_ups

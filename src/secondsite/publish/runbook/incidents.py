@@ -62,10 +62,11 @@ def gray(inputs: Inputs, sources: Sources) -> Md:
     traffic = inputs.chosen.deployment.traffic
     window_s = max(60.0, traffic.detection_s)
     mark = _proposal(sources)
+    to = f" to {code(traffic.host)}" if traffic.host else ""
     signs = bullets(
         [
             Md(f"no probe write was acknowledged in {traffic.check_threshold} attempts in a row {mark}"),
-            Md(f"more than {_FAILING} of requests to {code(traffic.host)} fail {mark}"),
+            Md(f"more than {_FAILING} of requests{to} fail {mark}"),
             Md(f"19 of 20 acknowledged writes take longer than {duration(_SLOW_S)} {mark}"),
         ]
     )

@@ -22,6 +22,7 @@ from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Severity
 from secondsite.model.wording import counted, dollars, number, percent, quantity, short_duration, short_span
 from secondsite.publish.content.confidence import firm_words, firmness
+from secondsite.publish.terminal.store_choices import NOTE, store_table
 
 _STYLES = {Verdict.BREACHED: "red", Verdict.UNPROVEN: "yellow", Verdict.MET: "green"}
 _NAME = 37
@@ -63,6 +64,10 @@ def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
         "by hand: steps that a person does or approves, in failover and failback; †: there is no failback"
     )
     yield Text(note, style="dim")
+    if recommendation.stores:
+        yield _heading(f"Databases, in {chosen.strategy.id}")
+        yield store_table(recommendation.stores)
+        yield Text(NOTE, style="dim")
     if not recommendation.withheld:
         yield from _recommendation(evaluation)
 
@@ -302,7 +307,8 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
             f"(p99 {number(speed.publish_p99_ms.quantile(0.5))})"
             if evaluation.system.nats
             else ""
-        ),
+        )
+        + _commit(speed),
         f"{counted(effort.component_regions, 'components')} in regions, "
         f"{counted(effort.cross_region_links, 'links')} between regions, "
         f"{effort.manual_steps} manual{'' if effort.way_back else ' (no way back)'} and "
@@ -310,6 +316,13 @@ def _figures(chosen: Assessment, evaluation: Evaluation) -> list[str]:
         f"{effort.open_hazards} open hazards, {number(effort.hours_per_month.mean)} hours a month",
         *_writers(chosen),
     ]
+
+
+def _commit(speed: LatencyFigures) -> str:
+    if speed.commit_p50_ms is None or speed.commit_p99_ms is None:
+        return ""
+    p50, p99 = (number(one.quantile(0.5)) for one in (speed.commit_p50_ms, speed.commit_p99_ms))
+    return f"; COMMIT acknowledged in {p50} ms (p99 {p99}), with the standby's flush"
 
 
 def _away(chosen: Assessment, provider: str) -> list[str]:

@@ -15,7 +15,7 @@ class ActiveActive(LivingSecondRegion):
     def sites(self) -> tuple[Site, ...]:
         return (
             Site(self.kit.home, SiteRole.ACTIVE, services.full(self.kit.system)),
-            Site(self.kit.second, SiteRole.ACTIVE, services.full(self.kit.system)),
+            Site(self.kit.second, SiteRole.ACTIVE, services.second(self.kit.system)),
         )
 
     def requirements(self) -> tuple[Requirement, ...]:

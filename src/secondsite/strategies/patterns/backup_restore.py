@@ -6,10 +6,10 @@ from attrs import frozen
 
 from secondsite.model.deployment import Copy, Requirement, Site, SiteRole, WanLink
 from secondsite.model.procedure import Need, Step, Verb
-from secondsite.model.store import Loss
 from secondsite.strategies import requirements, services, stores
 from secondsite.strategies.design import Kit
-from secondsite.strategies.steps import make_step, start_services, stores_restored
+from secondsite.strategies.steps import make_step, start_services
+from secondsite.strategies.store_steps import restored_stores
 
 
 @frozen
@@ -26,11 +26,11 @@ class BackupRestore:
         return stores.backup_links(self.kit, self.kit.second)
 
     def copies(self) -> tuple[Copy, ...]:
-        return (stores.off_region_backup(self.kit, self.kit.second),)
+        return stores.kept_outside(self.kit, self.kit.second)
 
     def requirements(self) -> tuple[Requirement, ...]:
         return (
-            *requirements.store_replicas(self.kit, f"back up databases and vector stores to {self.kit.second.name}"),
+            *requirements.store_replicas(self.kit, stores.saved(self.kit)),
             *requirements.replicated_secrets(self.kit),
         )
 
@@ -48,20 +48,7 @@ class BackupRestore:
         return create, start_services(self.kit, create.id)
 
     def store_steps(self, after: str) -> tuple[Step, ...]:
-        return (
-            make_step(
-                self.kit,
-                Verb.RESTORE_STORES,
-                "restore databases and vector stores from the newest backup",
-                stores_restored(
-                    self.kit, tuple(store.name for store in self.kit.system.stores if store.loss is Loss.DATA)
-                ),
-                check="row and point counts match the backup's manifest",
-                after=(Verb.CREATE_CLUSTER,),
-                region=self.kit.second.name,
-                targets=tuple(store.name for store in self.kit.system.stores),
-            ),
-        )
+        return restored_stores(self.kit, Verb.CREATE_CLUSTER)
 
     def growth_steps(self, after: str) -> tuple[Step, ...]:
         return ()

@@ -8,7 +8,8 @@ from secondsite.model.deployment import Copy, Requirement, WanLink
 from secondsite.model.procedure import Step, Verb
 from secondsite.strategies import requirements, stores
 from secondsite.strategies.design import Kit
-from secondsite.strategies.steps import make_step, promote_stores
+from secondsite.strategies.steps import make_step
+from secondsite.strategies.store_steps import promote_stores
 
 
 @frozen

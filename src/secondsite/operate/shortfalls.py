@@ -1,0 +1,60 @@
+"""What a plan passes over and a failover would feel: pods of the standby that are not ready, nodes without room, a
+record that leads elsewhere. Told while nothing is wrong; no failover is held up by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from secondsite.model.deployment import Deployment
+from secondsite.model.errors import InputError, MachineError
+from secondsite.model.procedure import Verb
+from secondsite.model.strategy import Switch
+from secondsite.operate.action import Guard
+from secondsite.operate.world import Dns, Replicas, Workloads, World
+
+Shortfall = tuple[Verb, Guard]
+"""The verb of the step that would feel it."""
+
+
+async def shortfalls(deployment: Deployment, world: World) -> tuple[Shortfall, ...]:
+    """Whoever does not answer is told by the plan, and is no shortfall."""
+    away = (deployment.standby or deployment.sites[-1]).region.name
+    short: list[Shortfall] = []
+    if world.services is not None and world.services.reaches(away):
+        short += await _services(deployment, world.services, away)
+    if world.dns is not None and deployment.strategy.switch is not Switch.WEIGHTED:
+        short += await _record(world.dns, deployment)
+    return tuple(short)
+
+
+async def _services(deployment: Deployment, services: Workloads, away: str) -> list[Shortfall]:
+    try:
+        now = await services.replicas(away)
+        unready = [(Verb.START_SERVICES, one) for one in _unready(now, away)]
+        more = {name: deployment.primary.replicas(name) - one.wanted for name, one in now.items() if one.there}
+        why = await services.crowded(away, {name: count for name, count in more.items() if count > 0})
+    except MachineError:
+        return []
+    remedy = "add nodes, or make room; if the cluster adds nodes by itself, say how fast in the plan"
+    return [*unready, *([(Verb.SCALE_SERVICES, Guard("no-capacity", why, remedy))] if why else [])]
+
+
+def _unready(now: Mapping[str, Replicas], away: str) -> Iterator[Guard]:
+    for name, one in now.items():
+        if one.there and one.ready < one.wanted:
+            what = f"{name} in {away}: {one.ready} of {one.wanted} pods are ready"
+            yield Guard("standby-not-ready", what, "find out why its pods are not ready")
+
+
+async def _record(dns: Dns, deployment: Deployment) -> list[Shortfall]:
+    home = deployment.primary.region.name
+    try:
+        wanted, answers = set(await dns.addresses(home)), await dns.authoritative()
+    except (InputError, MachineError):
+        return []
+    elsewhere = {server: values for server, values in answers.items() if set(values) != wanted}
+    leads = "; ".join(f"{server}: {', '.join(values) or 'nothing'}" for server, values in elsewhere.items())
+    what = f"{deployment.traffic.host or 'the record'} does not lead to {', '.join(sorted(wanted))}: {leads}"
+    remedy = "find out who changed it, or correct `address` in `operate: places:`"
+    return [(Verb.CHANGE_TRAFFIC, Guard("dns-drift", what, remedy))] if elsewhere else []
