@@ -45,9 +45,12 @@ from secondsite.model.nats import Consumer, Discard, Retention, Stream
 from secondsite.model.procedure import Procedure, QuorumMethod, Verb
 from secondsite.model.secret import Secret
 from secondsite.model.service import AckBuffer, Autoscale, DisruptionBudget, Role, Spreading, Volume
+from secondsite.model.settings import Settings
 from secondsite.model.store import CopiesToday, Replication, RunningStore
 from secondsite.model.units import Bytes, Seconds
 from secondsite.strategies.stores import ASYNCHRONOUS
+
+PER_SUBJECT = Settings({"discard_new_per_subject": True})
 
 NODE_RPO = Contract(Subject.NATS, Fault.NODE, rpo_s=Seconds(9.9))
 STATE_RPO = Contract(Subject.STATE, Fault.REGION, rpo_s=Seconds(300))
@@ -290,6 +293,18 @@ EDGES: list[tuple[str, str, Change, bool]] = [
     ("nats-memory-store", "system", in_cluster("nats", max_memory_bytes=Bytes(2 * GIB - 1)), False),
     ("nats-memory-store", "system", in_service("nats", memory_limit_bytes=None), False),
     ("nats-streams-above-store", "system", in_stream("EVENTS", max_bytes=Bytes(8 * GIB)), False),
+    ("nats-stream-refused", "system", in_stream("EVENTS", settings=Settings({"deny_purge": True})), False),
+    (
+        *("nats-stream-refused", "system"),
+        in_stream("EVENTS", settings=Settings({"allow_rollup_hdrs": True, "deny_purge": True})),
+        True,
+    ),
+    (
+        *("nats-stream-refused", "system"),
+        in_stream("EVENTS", settings=PER_SUBJECT, discard=Discard.NEW, max_messages_per_subject=5),
+        False,
+    ),
+    ("nats-stream-refused", "system", in_stream("EVENTS", settings=PER_SUBJECT, max_messages_per_subject=5), True),
     ("nats-stream-unbounded", "system", in_stream("EVENTS", max_bytes=None), False),
     ("nats-stream-unbounded", "system", in_stream("EVENTS", max_age_s=None), False),
     ("api-buffered-acknowledgement", "system", in_service("api", ack_buffer=AckBuffer(1, durable=True)), False),
@@ -480,3 +495,25 @@ def test_a_volume_of_unknown_size_is_not_too_small() -> None:
     text = f"services: [{{name: nats, role: nats, {volumes}}}]\nnats: [{{name: nats, max_file: 40Gi}}]"
     assert "nats-store-above-volume" in world_of(text.replace("size: 0}", "size: 1Gi}")).rules()
     assert "nats-store-above-volume" not in world_of(text).rules()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "refused"),
+    [
+        ("{name: nats, streams: [{name: A, subjects: [a.*]}, {name: B, subjects: [a.b]}]}", True),
+        ("{name: nats, streams: [{name: A, subjects: [a.*]}, {name: B, subjects: [b.*]}]}", False),
+        ("{name: nats, streams: [{name: A, subjects: [a.*]}, {name: B, mirror: {stream: A}}]}", False),
+        ("{name: nats, streams: [{name: A, subjects: [a.*, a.b]}]}", False),
+        (
+            "{name: nats, accounts: [ONE, TWO], streams: [{name: A, subjects: [a.*]}, {name: B, subjects: [a.b]}]}",
+            False,
+        ),
+        (
+            "{name: nats, accounts: [ONE, SYS], system_account: SYS, "
+            "streams: [{name: A, subjects: [a.*]}, {name: B, subjects: [a.b]}]}",
+            True,
+        ),
+    ],
+)
+def test_two_streams_of_one_account_take_no_subject_both(cluster: str, refused: bool) -> None:
+    assert ("nats-stream-refused" in world_of(f"nats: [{cluster}]").rules()) is refused

@@ -212,6 +212,7 @@ TABLE: dict[str, tuple[str, Change]] = {
     "nats-store-above-volume": ("system", in_cluster("nats", max_file_bytes=Bytes(10 * GIB))),
     "nats-memory-store": ("system", in_cluster("nats", max_memory_bytes=Bytes(2 * GIB))),
     "nats-streams-above-store": ("system", in_stream("EVENTS", max_bytes=Bytes(8 * GIB + 1))),
+    "nats-stream-refused": ("system", in_stream("EVENTS", settings=Settings({"discard_new_per_subject": True}))),
     "nats-stream-unbounded": ("system", in_stream("EVENTS", max_bytes=None, max_age_s=None)),
     "api-buffered-acknowledgement": ("system", in_service("api", ack_buffer=AckBuffer(1))),
     "cache-not-persistent": (

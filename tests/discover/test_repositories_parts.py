@@ -217,3 +217,15 @@ def test_where_all_stands_in_profiles_all_is_read(tmp_path: Path) -> None:
     text = COMPOSE.replace("image:", "profiles: [all]\n    image:").replace("    profiles: [dev]\n", "")
     system = _read(tmp_path, {"docker-compose.yml": text}).system
     assert "app" in {service.name for service in system.services}
+
+
+def test_a_secret_without_a_namespace_is_where_it_is_used(tmp_path: Path) -> None:
+    using = "env: [{name: KEY, valueFrom: {secretKeyRef: {name: keys, key: a}}}]"
+    text = WEB.replace('env: [{name: PUBLIC_URL, value: "https://shop.example.com/a"}]', using)
+    head = "apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\n"
+    sealed = f"{head}metadata: {{name: keys}}\nspec: {{encryptedData: {{a: x}}}}\n"
+    found = _read(tmp_path, {"web.yaml": text, "sealed.yaml": sealed})
+    assert [(secret.name, secret.namespace, secret.kept) for secret in found.system.secrets] == [
+        ("keys", "shop", Kept.SEALED)
+    ]
+    assert "secret-in-cluster" not in _rules(found)

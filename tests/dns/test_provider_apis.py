@@ -158,6 +158,25 @@ def test_silence_is_no_refusal() -> None:
 
 
 @pytest.mark.parametrize(
+    "answer",
+    [{}, {"result": None, "rrsets": None}, {"result": [7], "rrsets": [7]}, {"result": [{}], "rrsets": [{}]}],
+)
+def test_what_cannot_be_read_is_unknown_and_no_record_that_is_gone(answer: dict[str, object]) -> None:
+    class Odd(FakeCloudflare):
+        def answer(self, *_: object) -> tuple[int, dict[str, object]]:
+            return 200, answer
+
+    fake = Odd()
+    with served(fake):
+        doors: list[RecordSource] = [at_cloudflare(fake), PowerDnsRecord(HOST, ZONE, fake.url, EDITS)]
+        if answer:  # Google leaves a list out that is empty
+            doors.append(evolve(at_google(FakeGoogle()), base=fake.url))
+        for door in doors:
+            with pytest.raises(MachineError, match="answers without"):
+                asyncio.run(door.look())
+
+
+@pytest.mark.parametrize(
     ("record", "kind"),
     [
         (RecordAccess(DnsProvider.CLOUDFLARE, ZONE_ID, key="file:KEY"), CloudflareRecord),

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from secondsite.audit.audited import Audited, listed, promises_rpo, rpo_below, stream_path
 from secondsite.audit.rule import Finding, rule
+from secondsite.audit.subjects import SubjectIndex
 from secondsite.model.contract import Subject
 from secondsite.model.fault import EVERY_FAULT, INSIDE_REGION, LOSES_REGION, Fault
 from secondsite.model.field_support import clusters_not_taking
 from secondsite.model.hazard import Severity
-from secondsite.model.nats import NatsCluster, Storage
+from secondsite.model.nats import Discard, NatsCluster, Storage, Stream
 from secondsite.model.service import Spreading
 from secondsite.model.units import format_bytes
 from secondsite.model.wording import duration
@@ -34,10 +35,11 @@ def nats_sync_interval(audited: Audited) -> Iterator[Finding]:
         interval_s = cluster.sync_interval_s
         on = cluster.jetstream and not audited.is_assumed(f"nats.{cluster.name}.jetstream")
         if on and interval_s > 0 and not _powered_apart(audited, cluster):
+            alone = audited.servers_of(cluster) < 2
+            why = "it is the only server" if alone else "nothing keeps its servers on separate power"
             yield Finding(
                 f"nats.{cluster.name}.sync_interval",
-                f"{cluster.name} acknowledges up to {duration(interval_s)} before it is on disk, and nothing "
-                "keeps its servers on separate power",
+                f"{cluster.name} acknowledges up to {duration(interval_s)} before it is on disk, and {why}",
                 audited.endangered(NATS, SHARED_POWER, rpo_below(interval_s)),
             )
 
@@ -250,6 +252,64 @@ def nats_streams_unseen(audited: Audited) -> Iterator[Finding]:
                 f"JetStream {on} in {cluster.name}, and not one of its streams is known",
                 audited.endangered(NATS, EVERY_FAULT),
             )
+
+
+@rule(
+    id="nats-stream-refused",
+    severity=Severity.HIGH,
+    title="A stream that no server creates as it is written",
+    why="What should make it fails: the stream is missing, or it is another one than the one written down.",
+    source="nats-server 2.15.1, measured 2026-11: 10052 and 10065",
+    remedy="Correct the settings where they are written, or read what really runs with `secondsite init --nats URL`.",
+)
+def nats_stream_refused(audited: Audited) -> Iterator[Finding]:
+    for cluster in audited.clusters:
+        for stream in cluster.streams:
+            if why := _refused(stream):
+                yield Finding(
+                    stream_path(cluster, stream), f"{stream.name}: {why}", audited.endangered(NATS, EVERY_FAULT)
+                )
+    for cluster in audited.system.nats:
+        for name, other in _taken(cluster):
+            yield Finding(
+                f"nats.{cluster.name}.streams.{name}",
+                f"{name}: subjects overlap with an existing stream ({other})",
+                audited.endangered(NATS, EVERY_FAULT),
+            )
+
+
+def _taken(cluster: NatsCluster) -> Iterator[tuple[str, str]]:
+    """Streams that take a subject which an earlier one takes; unknown where several accounts may hold them."""
+    if cluster.operator or len(set(cluster.accounts) - {cluster.system_account}) > 1:
+        return
+    owners: dict[str, str] = {}
+    for stream in cluster.streams:
+        for subject in stream.subjects if not stream.mirror else ():
+            owners.setdefault(subject, stream.name)
+    index = SubjectIndex(owners)
+    place = {stream.name: number for number, stream in enumerate(cluster.streams)}
+    for stream in cluster.streams:
+        others = (
+            owners[other]
+            for subject in (stream.subjects if not stream.mirror else ())
+            for other in index.overlapping(subject)
+            if place[owners[other]] < place[stream.name]
+        )
+        earlier = next(others, "")
+        if earlier:
+            yield stream.name, earlier
+
+
+def _refused(stream: Stream) -> str:
+    """In the server's words."""
+    if stream.settings.get("allow_rollup_hdrs") and stream.settings.get("deny_purge"):
+        return "roll-ups require the purge permission (allow_rollup_hdrs with deny_purge)"
+    if stream.settings.get("discard_new_per_subject"):
+        if stream.discard is not Discard.NEW:
+            return "discard new per subject requires discard new policy to be set"
+        if not stream.max_messages_per_subject:
+            return "discard new per subject requires max msgs per subject > 0"
+    return ""
 
 
 @rule(

@@ -35,9 +35,12 @@ def secret_drafts(inventory: ResourceInventory, workloads: Sequence[Workload]) -
             draft.read("kept", Kept.SEALED, resource.top["kind"])
         elif keys and "store" not in draft.values:
             draft.read("kept", Kept.CLEAR, next(part for part in parts if part.entries))
+    kinds = ("Secret", "SealedSecret", "ExternalSecret", "Certificate", *_FROM_VAULT)
+    unplaced = {one.name for one in inventory.of_kind(*kinds) if not one.namespace}
     referred: set[tuple[str, str]] = set()
     for workload in workloads:
         for name, key, at in secrets_of(workload):
+            _place(drafts, unplaced, name, workload.namespace)
             if (workload.namespace, name) not in drafts:
                 referred.add((workload.namespace, name))
             draft = _draft(drafts, workload.namespace, name, at)
@@ -45,6 +48,14 @@ def secret_drafts(inventory: ResourceInventory, workloads: Sequence[Workload]) -
                 _keys(draft, [key])
     _name(drafts)
     return drafts
+
+
+def _place(drafts: dict[tuple[str, str], Draft], unplaced: set[str], name: str, namespace: str) -> None:
+    """One that names no namespace goes where a person says: where it is used, if nothing else is there."""
+    if name in unplaced and (namespace, name) not in drafts and ("default", name) in drafts:
+        draft = drafts.pop(("default", name))
+        draft.values["namespace"] = namespace
+        drafts[namespace, name] = draft
 
 
 def _from_vault(resource: Resource, drafts: dict[tuple[str, str], Draft]) -> None:
