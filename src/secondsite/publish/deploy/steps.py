@@ -106,35 +106,6 @@ def _agent(region: str) -> DeployStep:
     )
 
 
-<<<<<<< HEAD
-def _replica(each: RenderedReplica) -> DeployStep:
-    """The primary first: its replica begins with a copy of it."""
-    replica, service = each.replica, each.service
-    title = Md(f"Let the replica of {text(replica.store.name)} in {text(replica.standby)} follow its primary")
-    if service is None or each.why:
-        return DeployStep(title, Md(f"{text(each.why)}."), Md(""), Md("the replica receives from its primary"))
-    home, away = (f"kubectl --context {word(one)} -n {word(service.namespace)}" for one in each.regions)
-    pod, sql = word(f"{service.object_name}-0"), [path for path in each.files if path.endswith(".sql")]
-    lines = [f'psql "$PRIMARY_AS_SUPERUSER" --file {word(f"./{path}")}  # with {PASSWORD} set' for path in sql]
-    lines += [f"{away} apply -f {word(f'./{path}')}" for path in each.files if path.endswith(".yaml")]
-    secret = f"The Secret {code(each.secret)} in {text(replica.standby)} holds the follower's password"
-    if replica.store.engine in REDIS:
-        about = f"{secret} as {code(PASSWORD)}, and all users of the primary's ACL as {code(USERS)}."
-        look = f"{away} exec {pod} -- {replica.store.engine}-cli INFO replication"
-    elif sql:
-        about = (
-            f"{secret} as {code(PASSWORD)}. The primary lets the follower in by a line of `pg_hba.conf`: see the file."
-        )
-        look = f"{home} exec {pod} -- psql -c 'TABLE pg_stat_replication'"
-    else:
-        about = "A replica cluster of CloudNativePG: copy the Secrets of the primary's certificates that it names."
-        look = f"{away} get cluster {word(service.object_name)}"
-    about += f" The primary has to be reached there as {code(each.host)}."
-    return DeployStep(title, Md(about), fence(lines), Md(f"{code(look)} shows that it receives"))
-
-
-=======
->>>>>>> main
 def _watched(deployment: Deployment, book: DeployedAddresses, region: str) -> DeployStep:
     """The watch logs in as the operator, and everywhere: its Secret is the team's to fill."""
     namespace = book.namespace(deployment.clusters[0]) or "default"
