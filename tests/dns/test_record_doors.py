@@ -371,7 +371,7 @@ def test_that_it_was_done_is_believed_of_a_signed_answer_only(code: dns.rcode.Rc
 
 @pytest.mark.parametrize("text", ["", "hmac-sha256:secondsite", 'key "x" { secret "YQ=="; };', "of nobody"])
 def test_what_is_no_key_is_told_without_showing_it(text: str) -> None:
-    with pytest.raises(InputError, match="is no TSIG key") as caught:
+    with pytest.raises(InputError, match="is not a TSIG key") as caught:
         tsig_key(text, "operate.dns.key")
     assert "YQ==" not in str(caught.value)
 
