@@ -495,3 +495,25 @@ def test_a_volume_of_unknown_size_is_not_too_small() -> None:
     text = f"services: [{{name: nats, role: nats, {volumes}}}]\nnats: [{{name: nats, max_file: 40Gi}}]"
     assert "nats-store-above-volume" in world_of(text.replace("size: 0}", "size: 1Gi}")).rules()
     assert "nats-store-above-volume" not in world_of(text).rules()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "refused"),
+    [
+        ("{name: nats, streams: [{name: A, subjects: [a.*]}, {name: B, subjects: [a.b]}]}", True),
+        ("{name: nats, streams: [{name: A, subjects: [a.*]}, {name: B, subjects: [b.*]}]}", False),
+        ("{name: nats, streams: [{name: A, subjects: [a.*]}, {name: B, mirror: {stream: A}}]}", False),
+        ("{name: nats, streams: [{name: A, subjects: [a.*, a.b]}]}", False),
+        (
+            "{name: nats, accounts: [ONE, TWO], streams: [{name: A, subjects: [a.*]}, {name: B, subjects: [a.b]}]}",
+            False,
+        ),
+        (
+            "{name: nats, accounts: [ONE, SYS], system_account: SYS, "
+            "streams: [{name: A, subjects: [a.*]}, {name: B, subjects: [a.b]}]}",
+            True,
+        ),
+    ],
+)
+def test_two_streams_of_one_account_take_no_subject_both(cluster: str, refused: bool) -> None:
+    assert ("nats-stream-refused" in world_of(f"nats: [{cluster}]").rules()) is refused

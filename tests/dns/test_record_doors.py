@@ -335,7 +335,7 @@ def test_a_silent_server_is_no_refusal() -> None:
 
 @pytest.mark.parametrize("text", ["", "hmac-sha256:secondsite", 'key "x" { secret "YQ=="; };', "of nobody"])
 def test_what_is_no_key_is_told_without_showing_it(text: str) -> None:
-    with pytest.raises(InputError, match="is no TSIG key") as caught:
+    with pytest.raises(InputError, match="is not a TSIG key") as caught:
         tsig_key(text, "operate.dns.key")
     assert "YQ==" not in str(caught.value)
 

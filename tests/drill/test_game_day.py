@@ -1,4 +1,5 @@
-"""A game day on staging clusters: two real kube-apiservers whose pods a fake kubelet runs, NATS, Knot, the user's API.
+"""A game day on staging clusters: two real kube-apiservers whose pods a fake kubelet runs, NATS, Knot, the user's API,
+and the shipped observers with `watch judge`, which decide.
 
 The region goes by its cluster's door, and the whole way is gone twice: failover and failback, by the executor through
 the doors of `operate:`, judged from ledgers and copies as in the lab.
@@ -12,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from judged import judged
 from region_pair import AWAY, HOME
-from staging import ENTRANCES, staging
+from staging import ENTRANCES, WINDOW_S, Staging, staging
 
 from secondsite.drill.evidence.folder import Evidence, evidence_below, read_evidence
 from secondsite.drill.verdict.judge import judge
@@ -29,26 +31,41 @@ def test_the_whole_way_twice(kit: Kit, tmp_path: Path) -> None:
 
 async def _twice(kit: Kit, folder: Path) -> None:
     async with staging(kit, folder) as system:
-        before = system.replicas(HOME)
-        store = await system.backed_up()
-        what = ("drill", "failback", "--on", "staging", "--file", str(system.file), "--from", store)
-        more = ("--lasts-s", "300", "--rate", "40", "--runs", "2", "--command", "announce=true", "--json")
-        asked = await system.ran(*what, *more)
-        assert asked.code == 2, asked.err
-        assert "Deployment shop/api: 2 replicas to 0" in asked.err
-        approve = asked.err.rpartition("--approve ")[2].split()[0]
-        ran = await system.ran(*what, *more, "--approve", approve)
-        print(ran.err)
-        assert ran.code == 3, ran.err  # two runs prove nothing at 90 %
-        _reported(json.loads(ran.out))
-        runs = evidence_below(folder / ".secondsite" / "evidence").ended
-        assert len(runs) == 2
-        for path in runs:
-            _judged(read_evidence(path))
-            _no_secret(path)
-        assert system.replicas(HOME) == before
-        assert system.replicas(AWAY) == {"api": 2, "kong": 2, "nats": 1}
-        assert "PRODUCTION" not in ran.err + ran.out
+        with judged(system.pair, folder, every_s=1.0, checks=2, window_s=WINDOW_S) as judge:
+            await _drilled(system, folder, judge)
+
+
+async def _drilled(system: Staging, folder: Path, judge: str) -> None:
+    before = system.replicas(HOME)
+    store = await system.backed_up()
+    what = ("drill", "failback", "--on", "staging", "--file", str(system.file), "--from", store, "--trigger", judge)
+    more = ("--lasts-s", "300", "--rate", "40", "--runs", "2", "--command", "announce=true", "--json")
+    asked = await system.ran(*what, *more)
+    assert asked.code == 2, asked.err
+    assert "Deployment shop/api: 2 replicas to 0" in asked.err
+    approve = asked.err.rpartition("--approve ")[2].split()[0]
+    ran = await system.ran(*what, *more, "--approve", approve)
+    print(ran.err)
+    assert ran.code == 3, ran.err  # two runs prove nothing at 90 %
+    _reported(json.loads(ran.out))
+    runs = evidence_below(folder / ".secondsite" / "evidence").ended
+    assert len(runs) == 2
+    for path in runs:
+        evidence = read_evidence(path)
+        _judged(evidence)
+        _decided_by_the_watch(evidence)
+        _no_secret(path)
+    assert system.replicas(HOME) == before
+    assert system.replicas(AWAY) == {"api": 2, "kong": 2, "nats": 1}
+    assert "PRODUCTION" not in ran.err + ran.out
+
+
+def _decided_by_the_watch(evidence: Evidence) -> None:
+    """No check of the drill's: detection and decision are what the shipped quorum took."""
+    events = {event.name: event for event in evidence.events}
+    assert [events[each].data["by"] for each in ("detected", "decided")] == ["watch", "watch"]
+    assert evidence.manifest.trigger == "watch"
+    assert events["decided"].monotonic_ns - events["detected"].monotonic_ns >= WINDOW_S * 1e9
 
 
 def _reported(report: dict[str, Any]) -> None:

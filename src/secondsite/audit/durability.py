@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from secondsite.audit.audited import Audited, listed, promises_rpo, rpo_below, stream_path
 from secondsite.audit.rule import Finding, rule
+from secondsite.audit.subjects import SubjectIndex
 from secondsite.model.contract import Subject
 from secondsite.model.fault import EVERY_FAULT, INSIDE_REGION, LOSES_REGION, Fault
 from secondsite.model.field_support import clusters_not_taking
@@ -258,7 +259,7 @@ def nats_streams_unseen(audited: Audited) -> Iterator[Finding]:
     severity=Severity.HIGH,
     title="A stream that no server creates as it is written",
     why="What should make it fails: the stream is missing, or it is another one than the one written down.",
-    source="nats-server 2.15.1, measured 2026-11: 10052",
+    source="nats-server 2.15.1, measured 2026-11: 10052 and 10065",
     remedy="Correct the settings where they are written, or read what really runs with `secondsite init --nats URL`.",
 )
 def nats_stream_refused(audited: Audited) -> Iterator[Finding]:
@@ -268,6 +269,35 @@ def nats_stream_refused(audited: Audited) -> Iterator[Finding]:
                 yield Finding(
                     stream_path(cluster, stream), f"{stream.name}: {why}", audited.endangered(NATS, EVERY_FAULT)
                 )
+    for cluster in audited.system.nats:
+        for name, other in _taken(cluster):
+            yield Finding(
+                f"nats.{cluster.name}.streams.{name}",
+                f"{name}: subjects overlap with an existing stream ({other})",
+                audited.endangered(NATS, EVERY_FAULT),
+            )
+
+
+def _taken(cluster: NatsCluster) -> Iterator[tuple[str, str]]:
+    """Streams that take a subject which an earlier one takes; unknown where several accounts may hold them."""
+    if cluster.operator or len(set(cluster.accounts) - {cluster.system_account}) > 1:
+        return
+    owners: dict[str, str] = {}
+    for stream in cluster.streams:
+        for subject in stream.subjects if not stream.mirror else ():
+            owners.setdefault(subject, stream.name)
+    index = SubjectIndex(owners)
+    place = {stream.name: number for number, stream in enumerate(cluster.streams)}
+    for stream in cluster.streams:
+        others = (
+            owners[other]
+            for subject in (stream.subjects if not stream.mirror else ())
+            for other in index.overlapping(subject)
+            if place[owners[other]] < place[stream.name]
+        )
+        earlier = next(others, "")
+        if earlier:
+            yield stream.name, earlier
 
 
 def _refused(stream: Stream) -> str:
@@ -315,7 +345,7 @@ def api_buffered_acknowledgement(audited: Audited) -> Iterator[Finding]:
         if buffer and not buffer.durable and buffer.messages > 0:
             yield Finding(
                 f"services.{service.name}.ack_buffer.messages",
-                f"{service.name} tells clients 202 for up to {buffer.messages} messages per pod that are in memory "
+                f"{service.name} answers 202 for up to {buffer.messages} messages per pod that are in memory "
                 f"only, {buffer.messages / max(audited.system.load.peak_per_s, 1e-9):.1f} s of peak load",
                 audited.endangered((Subject.API, Subject.NATS), EVERY_FAULT, promises_rpo),
             )

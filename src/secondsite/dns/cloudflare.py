@@ -81,7 +81,8 @@ class CloudflareRecord:
     async def _all(self, name: str) -> list[dict[str, Any]]:
         """All records of that very name."""
         answer = await self._call("GET", self._path, name=name.rstrip("."), per_page="100")
-        return [one for one in answer.get("result") or () if one["name"].lower() == name.rstrip(".").lower()]
+        rows = self._api.rows(answer, "result", id=str, name=str, type=str, content=str, ttl=int)
+        return [one for one in rows if one["name"].lower() == name.rstrip(".").lower()]
 
     async def _batch(self, deleted: list[str], created: list[dict[str, Any]]) -> None:
         body = {"deletes": [{"id": each} for each in deleted], "posts": created}

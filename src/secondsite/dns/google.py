@@ -61,7 +61,7 @@ class GoogleRecord:
                     await asyncio.sleep(_POLL_S)
                     change = await self._call("GET", f"{self._path}/changes/{change.get('id')}")
         except TimeoutError:
-            what = f"the change is not at all of its servers after {self.done_s:g} s"
+            what = f"the change has not reached all of its servers after {self.done_s:g} s"
             raise MachineError.at(self.shown, what, "wait, and check whether it was applied") from None
 
     async def may(self) -> str:
@@ -80,7 +80,9 @@ class GoogleRecord:
 
     async def _sets(self, name: str) -> list[dict[str, Any]]:
         answer = await self._call("GET", f"{self._path}/rrsets", name=_dotted(name))
-        return [one for one in answer.get("rrsets", ()) if one["name"].lower() == _dotted(name).lower()]
+        rows = self._api.rows({"rrsets": [], **answer}, "rrsets", name=str, type=str, ttl=int)
+        mine = [one for one in rows if one["name"].lower() == _dotted(name).lower()]
+        return [{**one, "rrdatas": [str(value) for value in one.get("rrdatas") or ()]} for one in mine]
 
     async def _swap(self, old: HostRecord | None, new: HostRecord) -> Mapping[str, Any]:
         body = {"deletions": [_set(self.host, old)] if old else [], "additions": [_set(self.host, new)]}
@@ -89,13 +91,17 @@ class GoogleRecord:
     async def _call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str
     ) -> Mapping[str, Any]:
-        api = ProviderApi(self.shown, self.base, self.host, _REMEDY, _why, self.timeout_s)
+        api = self._api
         answer = await api.send(method, path, {"Authorization": f"Bearer {await self.token()}"}, body, **query)
         if answer.status < 300:
             return answer.body
         if _reasons(answer) & set(_MOVED) and not any(each in _why(answer.body) for each in _OF_THE_ZONE):
             raise api.conflict(_why(answer.body))
         raise api.failure(answer)
+
+    @property
+    def _api(self) -> ProviderApi:
+        return ProviderApi(self.shown, self.base, self.host, _REMEDY, _why, self.timeout_s)
 
     @property
     def _path(self) -> str:

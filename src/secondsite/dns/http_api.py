@@ -62,6 +62,17 @@ class ProviderApi:
             return answer.body
         raise self.failure(answer)
 
+    def rows(self, body: Mapping[str, Any], key: str, **kinds: type) -> list[dict[str, Any]]:
+        """What a list in the body holds, each with fields of these kinds. Raises MachineError for anything else: what
+        cannot be read is unknown, and no record that is gone."""
+        several = body.get(key)
+        rows: list[Any] = several if isinstance(several, list) else [None]
+        for row in rows:
+            if not isinstance(row, dict) or not all(isinstance(row.get(name), kind) for name, kind in kinds.items()):
+                what = f"answers without {', '.join(kinds)} in {key}"
+                raise MachineError.at(self.shown, what, "check that this is the provider's own API")
+        return rows
+
     def failure(self, answer: ApiAnswer) -> MachineError:
         reason = self.why(answer.body)[:200]
         if answer.status in _REFUSALS:

@@ -73,8 +73,11 @@ class PowerDnsRecord:
         return ""
 
     async def _sets(self, name: str) -> list[dict[str, Any]]:
-        zone = await self._api.take("GET", self._path, self._headers, rrset_name=self._name(name))
-        return [one for one in zone.get("rrsets", ()) if one["name"].lower() == self._name(name).lower()]
+        api = self._api
+        zone = await api.take("GET", self._path, self._headers, rrset_name=self._name(name))
+        sets = api.rows(zone, "rrsets", name=str, type=str, ttl=int, records=list)
+        mine = [one for one in sets if one["name"].lower() == self._name(name).lower()]
+        return [{**one, "records": api.rows(one, "records", content=str)} for one in mine]
 
     @property
     def _api(self) -> ProviderApi:

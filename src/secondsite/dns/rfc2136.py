@@ -40,7 +40,7 @@ def tsig_key(text: str, place: str) -> TsigKey:
         name, _, secret = rest.partition(":")
     if not (name and algorithm and secret):
         remedy = "give ALGORITHM:NAME:SECRET, or a file written by tsig-keygen"
-        raise InputError.at(place, "is no TSIG key", remedy)
+        raise InputError.at(place, "is not a TSIG key", remedy)
     return TsigKey(name, algorithm, secret)
 
 
@@ -101,7 +101,7 @@ class DynamicRecord:
             key = dns.tsig.Key(self.key.name, self.key.secret, self.key.algorithm)
             return dns.update.UpdateMessage(self.zone, keyring={key.name: key}, keyalgorithm=key.algorithm)
         except (dns.exception.DNSException, ValueError):
-            raise InputError.at("operate.dns.key", "is no TSIG key", "give its name, algorithm and base64") from None
+            raise InputError.at("operate.dns.key", "is not a TSIG key", "give its name, algorithm and base64") from None
 
     async def _send(self, update: dns.update.UpdateMessage) -> None:
         import dns.asyncquery

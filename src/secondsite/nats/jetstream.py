@@ -35,6 +35,13 @@ _ENABLE = "connect as a user of an account that has it, or enable it for this on
 _NO_META_LEADER = "there is no meta leader: bring back a majority of the servers"
 
 
+_REMEDIES = {
+    NO_META_LEADER: _NO_META_LEADER,
+    10052: "correct the settings of the stream where it is declared",
+    10065: "two streams cannot take one subject: correct the subjects where the streams are declared",
+}
+
+
 class RefusedError(MachineError):
     """The server said no. ``code`` is its err_code."""
 
@@ -114,7 +121,7 @@ class JetStream:
             if code in _NOT_ENABLED:
                 what, remedy = f"JetStream is not enabled for this account ({code})", _ENABLE
             else:
-                remedy = _NO_META_LEADER if code == NO_META_LEADER else "check what the server asks for"
+                remedy = _REMEDIES.get(code, "check what the server asks for")
             raise _coded(RefusedError.at(self.shown, what, remedy), code)
         return answer
 
