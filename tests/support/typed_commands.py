@@ -19,26 +19,49 @@ from attrs import frozen
 from needed import missing
 
 _NATS = """\
-#!{python}
-import asyncio, os, sys
-from nats.aio.client import Client
+#!{python} -IS
+import json, os, socket, sys
 
-async def main(arguments):
-    options = {{}}
-    while arguments and arguments[0].startswith("--"):
-        options[arguments[0]] = arguments[1]
-        arguments = arguments[2:]
-    client = Client()
-    await client.connect(os.environ["NATS_AT_" + options["--context"].replace("-", "_")], connect_timeout=2)
-    if arguments[0] == "request":
-        assert arguments[1] == "--raw" and len(arguments) == 4, arguments
-        reply = await client.request(arguments[2], arguments[3].encode(), timeout=5)
-        sys.stdout.write(reply.data.decode())
-    else:
-        assert arguments == ["rtt"], arguments
-    await client.close()
+def lines(server):
+    while line := server.readline():
+        yield line.split()
+    sys.exit("the server hung up")
 
-asyncio.run(main(sys.argv[1:]))
+options, arguments = {{}}, sys.argv[1:]
+while arguments and arguments[0].startswith("--"):
+    options[arguments[0]] = arguments[1]
+    arguments = arguments[2:]
+url = os.environ["NATS_AT_" + options["--context"].replace("-", "_")]
+login, _, place = url.partition("://")[2].rpartition("@")
+user, _, password = login.partition(":")
+host, _, port = place.rpartition(":")
+server = socket.create_connection((host, int(port)), 5).makefile("rwb")
+server.readline()
+about = {{"user": user, "pass": password, "verbose": False, "headers": True, "no_responders": True}}
+server.write(b"CONNECT " + json.dumps(about).encode() + b"\\r\\n")
+if arguments[0] == "request":
+    assert arguments[1] == "--raw" and len(arguments) == 4, arguments
+    body = arguments[3].encode()
+    server.write(b"SUB _INBOX.typed 1\\r\\n")
+    server.write(b"PUB %s _INBOX.typed %d\\r\\n%s\\r\\n" % (arguments[2].encode(), len(body), body))
+else:
+    assert arguments == ["rtt"], arguments
+server.write(b"PING\\r\\n")
+server.flush()
+for words in lines(server):
+    if words[0] == b"-ERR":
+        sys.exit(repr(words))
+    if words[0] == b"PING":
+        server.write(b"PONG\\r\\n")
+        server.flush()
+    if words[0] == b"PONG" and arguments == ["rtt"]:
+        break
+    if words[0] in (b"MSG", b"HMSG"):
+        headers = int(words[-2]) if words[0] == b"HMSG" else 0
+        if server.read(headers).startswith(b"NATS/1.0 503"):
+            sys.exit("no responders")
+        sys.stdout.write(server.read(int(words[-1]) - headers).decode())
+        break
 """
 _SECONDSITE = """\
 #!/bin/sh
