@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -30,6 +31,11 @@ GIB = 1024**3
 os.environ["SECONDSITE_NO_CACHE"] = "1"  # what is tested is computed; tests of the cache take it away
 settings.register_profile("secondsite", deadline=None)  # a loaded machine is no defect
 settings.load_profile("secondsite")
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what runs in its background so, and every process of a test would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _service(name: str, role: Role, replicas: int = 1, volume_gib: int = 0, **more: object) -> Service:

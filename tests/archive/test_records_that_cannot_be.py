@@ -55,18 +55,18 @@ FLOOR = {"name": "c", "config": {}, "ack_floor": {"stream_seq": 3}}
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"key": "index/000000000001.json"}, "is no segment of an archive"),
-        ({"key": "packs/000000000001-0123abcd/../x"}, "is no segment of an archive"),
+        ({"key": "index/000000000001.json"}, "is not a segment of an archive"),
+        ({"key": "packs/000000000001-0123abcd/../x"}, "is not a segment of an archive"),
         ({"first_seq": 0}, "ends before it begins"),
         ({"first_seq": 10}, "ends before it begins"),
         ({"last_seq": 2**64}, "ends before it begins"),
-        ({"first_ns": -1}, "the time of a segment"),
-        ({"last_ns": 2**63}, "the time of a segment"),
+        ({"first_ns": -1}, "a segment's time"),
+        ({"last_ns": 2**63}, "a segment's time"),
         ({"messages": 0}, "more messages than sequences"),
         ({"messages": 10}, "more messages than sequences"),
         ({"size_bytes": MAX_STORED_BYTES + 1}, "larger than one can be"),
         ({"plain_bytes": MAX_PLAIN_BYTES + 1}, "larger than one can be"),
-        ({"codecs": ("rot13",)}, "in a way that nobody knows"),
+        ({"codecs": ("rot13",)}, "has an unknown encoding"),
     ],
 )
 def test_a_segment_that_cannot_be(changes: dict[str, Any], why: str) -> None:
@@ -78,17 +78,17 @@ def test_a_segment_that_cannot_be(changes: dict[str, Any], why: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"life": "yesterday"}, "when the stream was made"),
-        ({"life": "2023-11-14T22:13:20Z#one"}, "when the stream was made"),
-        ({"life": "2023-99-14T22:13:20Z#1"}, "when the stream was made"),
-        ({"at_ns": -1}, "its time cannot be"),
+        ({"life": "yesterday"}, "the stream's creation time"),
+        ({"life": "2023-11-14T22:13:20Z#one"}, "the stream's creation time"),
+        ({"life": "2023-99-14T22:13:20Z#1"}, "the stream's creation time"),
+        ({"at_ns": -1}, "its time is impossible"),
         ({"vanished": -1}, "a sequence or a count"),
         ({"through": 2**64}, "a sequence or a count"),
     ],
 )
 def test_a_stream_that_cannot_be(changes: dict[str, Any], why: str) -> None:
     assert why in flaw(evolve(CHECKPOINT, streams=(evolve(STREAM, **changes),)))
-    assert "its time cannot be" in flaw(evolve(CHECKPOINT, at_ns=2**63))
+    assert "its time is impossible" in flaw(evolve(CHECKPOINT, at_ns=2**63))
     assert flaw(CHECKPOINT) == flaw(BASE) == ""
 
 
@@ -97,8 +97,8 @@ def test_a_stream_that_cannot_be(changes: dict[str, Any], why: str) -> None:
     [
         (StreamDetails(all_gone=((5, 3),)), "a span of deleted messages"),
         (StreamDetails(newly_gone=((1, 2, 3),)), "a span of deleted messages"),
-        (StreamDetails(config={"max_msgs": "many"}), "a limit is no number"),
-        (StreamDetails(config={"max_bytes": True}), "a limit is no number"),
+        (StreamDetails(config={"max_msgs": "many"}), "a limit is not a number"),
+        (StreamDetails(config={"max_bytes": True}), "a limit is not a number"),
         (StreamDetails(consumers=({"name": "c"},)), "a consumer is none"),
         (StreamDetails(consumers=({**FLOOR, "config": None},)), "a consumer is none"),
         (StreamDetails(consumers=({**FLOOR, "ack_floor": {"stream_seq": "3"}},)), "a consumer is none"),
@@ -197,7 +197,7 @@ def test_a_chain_that_was_tampered_with(store: ObjectStorage) -> None:
         await store.delete([index_key(3)])
         made.number, made.previous = 2, head.sha256
         await made.checkpoint(-(10**12), number=3)
-        assert "its time cannot be" in await _named(store)
+        assert "its time is impossible" in await _named(store)
         await store.delete([index_key(1), index_key(3)])
         assert "missing" in await _named(store)
 

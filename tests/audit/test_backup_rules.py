@@ -75,10 +75,10 @@ def test_a_rare_backup_is_fine_beside_one_that_is_often_enough(other: Backup, fi
 @pytest.mark.parametrize(
     ("backup", "says"),
     [
-        (evolve(DUMP, where=Where.CLUSTER), "dump lies in the same Kubernetes cluster as what it saves"),
+        (evolve(DUMP, where=Where.CLUSTER), "dump is stored in the same Kubernetes cluster as what it saves"),
         (
             evolve(DUMP, where=Where.REGION, destination="s3://b"),
-            "dump lies in the same region as what it saves (s3://b)",
+            "dump is stored in the same region as what it saves (s3://b)",
         ),
     ],
 )

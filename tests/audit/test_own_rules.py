@@ -60,7 +60,7 @@ def test_it_is_waived_and_selected_by_its_id(rules: Path) -> None:
         ("x = 1", "broken.py: defines no rule"),
         (DOCUMENTED.replace("shop-owner", "image-latest"), "there is a rule 'image-latest' already"),
         (DOCUMENTED.replace("audited.system.contracts", "audited.system.nothing"), "rule shop-owner failed: Attri"),
-        (DOCUMENTED.replace("yield Finding(", "yield ("), "yields something that is no Finding"),
+        (DOCUMENTED.replace("yield Finding(", "yield ("), "yields something that is not a Finding"),
     ],
 )
 def test_a_broken_rule_is_told_with_its_file(

@@ -179,7 +179,7 @@ def folder() -> bytes:
         (tarred(msgs__1_blk=record(1)[:10]), "a block that is cut short"),
         (tarred(msgs__1_blk=record(1) + record(2)[:-4]), "an impossible length: the block may be compressed"),
         (tarred(msgs__1_blk=b"\x09" + record(1)[1:]), "an impossible length"),
-        (folder(), "msgs/1.blk is no file of messages"),
+        (folder(), "msgs/1.blk does not hold messages"),
         (stream(b"no tar at all" * 100), "not a tar of store files"),
     ],
 )

@@ -335,14 +335,14 @@ def test_an_object_that_stands_twice_is_taken_once_and_noted(tmp_path: Path) -> 
 def test_unknown_kinds_are_counted_and_named(tmp_path: Path) -> None:
     other = "apiVersion: {0}\nkind: {1}\nmetadata: {{name: {2}}}\n"
     texts = [
-        other.format("cert-manager.io/v1", "Certificate", "a"),
-        other.format("cert-manager.io/v1", "Certificate", "b"),
+        other.format("cert-manager.io/v1", "Issuer", "a"),
+        other.format("cert-manager.io/v1", "Issuer", "b"),
         other.format("app.k8s.io/v1", "Application", "c"),
         other.format("v1", "Namespace", "d"),
     ]
     assert discovered(tmp_path, {"a.yaml": "---\n".join(texts)}).unknown == {
         "Application.app.k8s.io": 1,
-        "Certificate.cert-manager.io": 2,
+        "Issuer.cert-manager.io": 2,
     }
 
 

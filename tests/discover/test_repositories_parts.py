@@ -229,3 +229,35 @@ def test_a_secret_without_a_namespace_is_where_it_is_used(tmp_path: Path) -> Non
         ("keys", "shop", Kept.SEALED)
     ]
     assert "secret-in-cluster" not in _rules(found)
+
+
+def test_a_template_with_a_placeholder_for_a_name_is_no_object(tmp_path: Path) -> None:
+    template = WEB.replace("name: web,", "name: APP_NAME-web,").replace("name: web,", "name: APP_NAME-web,")
+    found = _read(tmp_path, {"web.yaml": WEB, "docs/template.yaml": template})
+    assert [service.name for service in found.system.services] == ["web"]
+    assert [problem.what for problem in found.skipped] == [
+        "a template: 'APP_NAME-web' is no name of a Deployment",
+        "a template: 'APP_NAME-web' is no name of a Service",
+    ]
+
+
+def test_a_namespace_of_a_variable_is_left_open(tmp_path: Path) -> None:
+    found = _read(tmp_path, {"web.yaml": WEB.replace("namespace: shop", 'namespace: "shop-${REGION}"')})
+    assert [(service.name, service.namespace) for service in found.system.services] == [("web", "default")]
+    assert {problem.what for problem in found.skipped} == {"the namespace shop-${REGION} is not known"}
+
+
+@pytest.mark.parametrize(
+    ("port", "role"),
+    [
+        ('"8080:80"', Role.API),
+        ('"127.0.0.1:8080:80"', Role.WORKER),
+        ('"[::1]:8080:80"', Role.WORKER),
+        ("{target: 80, published: 8080, host_ip: 127.0.0.1}", Role.WORKER),
+        ("{target: 80, published: 8080}", Role.API),
+    ],
+)
+def test_a_port_of_the_machine_itself_leads_nobody_in(tmp_path: Path, port: str, role: Role) -> None:
+    text = f"services:\n  shelf:\n    image: example.org/shelf:1\n    ports: [{port}]\n"
+    system = _read(tmp_path, {"docker-compose.yml": text}).system
+    assert [service.role for service in system.services] == [role]

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import boto3
+import dns.flags
+import dns.rcode
+import dns.update
 import pytest
 from attrs import evolve, frozen
 from fake_dns_apis import EDITS, MANAGED, PROJECT, READS, ZONE_ID, FakeCloudflare, FakeGoogle, served
@@ -182,7 +185,7 @@ def route53() -> Iterator[AtRoute53]:
             yield AtRoute53(sources[0], sources[1], boto3.client("route53", **endpoint, **login))
 
 
-@pytest.fixture(params=["knot", "bind", "powerdns", "route53", "cloudflare", "google"])
+@pytest.fixture(params=["knot", "bind", "powerdns-updates", "powerdns", "route53", "cloudflare", "google"])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
     """The last two are fakes (`fake_dns_apis.py`), the others servers."""
     if request.param == "route53":
@@ -220,6 +223,12 @@ def at_powerdns(folder: Path) -> Iterator[Kept]:
 
 
 @contextmanager
+def at_powerdns_by_updates(folder: Path) -> Iterator[Kept]:
+    with powerdns(folder) as (port, _):
+        yield by_updates(port)
+
+
+@contextmanager
 def at_cloudflare(_folder: Path) -> Iterator[Kept]:
     fake = FakeCloudflare()
     fake.put(HOST, "A", "192.0.2.1")
@@ -243,6 +252,7 @@ KEEPERS: Mapping[str, Callable[[Path], AbstractContextManager[Kept]]] = {
     "knot": at_knot,
     "bind": at_bind,
     "powerdns": at_powerdns,
+    "powerdns-updates": at_powerdns_by_updates,
     "cloudflare": at_cloudflare,
     "google": at_google,
 }
@@ -333,9 +343,35 @@ def test_a_silent_server_is_no_refusal() -> None:
         assert not isinstance(caught.value, RecordRefusedError)
 
 
+@pytest.mark.parametrize(("code", "refused"), [(dns.rcode.NOERROR, False), (dns.rcode.REFUSED, True)])
+def test_that_it_was_done_is_believed_of_a_signed_answer_only(code: dns.rcode.Rcode, refused: bool) -> None:
+    """Somebody in between could say it; a refusal does no harm where it is believed."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        size = int.from_bytes(await reader.readexactly(2), "big")
+        head = await reader.readexactly(size)
+        update = dns.update.UpdateMessage(ZONE)
+        update.id = int.from_bytes(head[:2], "big")
+        update.flags |= dns.flags.QR
+        update.set_rcode(code)
+        wire = update.to_wire()
+        writer.write(len(wire).to_bytes(2, "big") + wire)
+        writer.close()
+
+    async def asked() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            await DynamicRecord(HOST, ZONE, Endpoint("127.0.0.1", port), OTHER).change(HOME, AWAY, 60)
+
+    with pytest.raises(MachineError) as caught:
+        asyncio.run(asked())
+    assert isinstance(caught.value, RecordRefusedError) is refused
+
+
 @pytest.mark.parametrize("text", ["", "hmac-sha256:secondsite", 'key "x" { secret "YQ=="; };', "of nobody"])
 def test_what_is_no_key_is_told_without_showing_it(text: str) -> None:
-    with pytest.raises(InputError, match="is no TSIG key") as caught:
+    with pytest.raises(InputError, match="is not a TSIG key") as caught:
         tsig_key(text, "operate.dns.key")
     assert "YQ==" not in str(caught.value)
 

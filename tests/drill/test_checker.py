@@ -448,7 +448,7 @@ def test_a_check_that_crashes_says_so_and_proves_nothing(make: Maker, copy_of: C
 
 def test_a_final_read_of_an_unknown_stream_is_refused(make: Maker, copy_of: Copier) -> None:
     made = make([W(1, 3, 2)])
-    with pytest.raises(InputError, match="a final read of a stream that no ledger knows"):
+    with pytest.raises(InputError, match="a final read of a stream that is in no ledger"):
         check(made.history, Finals([copy_of([], "NONE")]))
     assert isinstance(checked(lambda: check(made.history, Finals([copy_of([], "NONE")]))), Crashed)
 

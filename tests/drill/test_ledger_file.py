@@ -177,7 +177,7 @@ def test_an_outcome_of_no_intent_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "c.ledger"
     with Ledger.create(path, HEADER) as ledger:
         ledger.outcome(9, 0, 0, Status.STORED)
-    with pytest.raises(InputError, match="an outcome of no intent"):
+    with pytest.raises(InputError, match="an outcome without an intent"):
         read_history([path])
 
 

@@ -51,7 +51,7 @@ def test_both_have_to_be_seen_and_the_later_of_them_counts() -> None:
     assert visibility((sample(-1, 5), sample(8, 5, firing=True), sample(31, 6, firing=True)), 0).back_ns == 31e9
     told = visibility((sample(-1, 5), sample(31, 5, firing=True)), 0)
     assert told.back_ns is None
-    assert told.why == "no acknowledged write is counted there"
+    assert told.why == "it counts no acknowledged writes"
     counted = visibility((sample(-1, None), sample(31, 6)), 0)
     assert counted.why == "no alert says that the region is gone"
 

@@ -97,7 +97,7 @@ def test_another_run_than_the_one_ordered_is_no_evidence(
     sent: tuple[RemoteOrder, RemoteRun], setup: Setup, tmp_path: Path, more: dict[str, Any]
 ) -> None:
     order, run = sent
-    with pytest.raises(MachineError, match="another run than the one that was ordered"):
+    with pytest.raises(MachineError, match="a different run from the one that was ordered"):
         taken(evolve(order, **more), setup, run, tmp_path / "here")
     assert list((tmp_path / "here").iterdir()) == []
 

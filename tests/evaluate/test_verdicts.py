@@ -548,12 +548,12 @@ def test_blockers() -> None:
         (_outcome(0.1, rto=unbounded("RTO", "s", "nobody can")), "RTO unbounded, nobody can"),
         (
             _outcome(0.1, rto=Estimate("RTO", "s", Quantiles(1, 2, 400, 3), Provenance.DERIVED, "t")),
-            "RTO reaches 6 min 40 s at 95 %, 5 min are promised",
+            "RTO reaches 6 min 40 s at the 95th percentile, promised 5 min",
         ),
-        (_outcome(0.1, rpo=fixed("RPO", 90.0, "s", "t")), "RPO reaches 90 s at 95 %, 60 s are promised"),
-        (_outcome(0.1, rto=fixed("RTO", 300.0, "s", "t")), "it holds with 10 %"),
-        (_outcome(0.1, evolve(API, rto_s=None), rto=fixed("RTO", 4e9, "s", "t")), "it holds with 10 %"),
-        (_outcome(0.1), "it holds with 10 %, and 90 % is asked"),
+        (_outcome(0.1, rpo=fixed("RPO", 90.0, "s", "t")), "RPO reaches 90 s at the 95th percentile, promised 60 s"),
+        (_outcome(0.1, rto=fixed("RTO", 300.0, "s", "t")), "probability 10 %"),
+        (_outcome(0.1, evolve(API, rto_s=None), rto=fixed("RTO", 4e9, "s", "t")), "probability 10 %"),
+        (_outcome(0.1), "probability 10 %, required 90 %"),
     ],
 )
 def test_a_breach_says_why(outcome: ContractOutcome, why: str) -> None:

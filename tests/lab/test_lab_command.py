@@ -123,7 +123,7 @@ def test_a_version_that_the_registry_lacks_is_replaced_by_its_nearest_patch(monk
     assert nats_binary.resolve("2.12.1-alpine") == "2.12.1"
     assert nats_binary.resolve("2.12.2") == "2.12.3"
     assert nats_binary.resolve("2.12.99") == "2.12.8"
-    assert "2.12.3, runs in its place" in nats_binary.replaced("v2.12.2")
+    assert "2.12.3, is used instead" in nats_binary.replaced("v2.12.2")
     assert not nats_binary.replaced("2.12.1")
     assert not nats_binary.replaced("2.12")
     with pytest.raises(InputError, match=r"unknown nats-server version 2\.9\.0"):

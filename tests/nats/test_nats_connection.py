@@ -31,7 +31,7 @@ def test_one_that_greets_and_has_no_time_for_us_is_no_wrong_address() -> None:
                 async with connect(parse_addresses(f"nats://127.0.0.1:{port}"), ConnectOptions(timeout_s=0.1)):
                     pass
         (problem,) = error.value.problems
-        assert problem.what == "the server greeted us and then gave no answer in time"
+        assert problem.what == "the server sent its INFO, and then no answer in time"
         assert "overloaded" in problem.remedy
 
     asyncio.run(run())

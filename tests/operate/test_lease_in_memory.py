@@ -378,7 +378,7 @@ def test_on_any_machine_it_is_told_how_far_it_is_and_who_acts(world: Shared, jou
     assert [entry.hash for entry in during.entries] == [entry.hash for entry in journal.entries]
     assert "ann on" in during.acting
     assert "heard 0 s ago" in during.acting
-    assert after.acting.startswith("nobody acts now; ann on")
+    assert after.acting.startswith("nobody is acting now; the last was ann on")
     assert not path.exists()
 
 

@@ -364,7 +364,7 @@ def test_a_controller_that_owns_the_other_region_s_streams_is_named_by_a_failbac
     life = make_life(LEAF, reconcilers=(nack,))
     life.carry_out(life.strike("alive"))
     life.mend()
-    life.refused(None, "nack nats/events in us-west-2 puts back")
+    life.refused(None, "nack nats/events in us-west-2 would revert")
 
 
 def test_where_writers_need_a_lease_no_controller_forbids_a_failback(make_life: MakeLife) -> None:
@@ -378,4 +378,4 @@ def test_where_writers_need_a_lease_no_controller_forbids_a_failback(make_life: 
 def test_a_controller_that_owns_the_streams_is_named_before_anybody_is_stopped(make_life: MakeLife) -> None:
     nack = Reconciler(ReconcilerKind.NACK, "events", "us-east-1", "nats", ("EVENTS",))
     life = make_life(LEAF, reconcilers=(nack,))
-    life.refused(life.strike("alive"), "nack nats/events in us-east-1 puts back")
+    life.refused(life.strike("alive"), "nack nats/events in us-east-1 would revert")

@@ -41,7 +41,7 @@ def test_a_run_that_must_not_be_leaves_no_trace(tmp_path: Path, capsys: pytest.C
     ("arguments", "told"),
     [
         (["failover", "plan", "--file", EXAMPLE], "no NATS URL for region us-"),
-        (["failover", "plan", *NOWHERE, "--fault", "node"], "nothing is failed over for 'node'"),
+        (["failover", "plan", *NOWHERE, "--fault", "node"], "there is no failover for 'node'"),
         (["failover", "plan", "--file", EXAMPLE, "--nats", "nats://x:1"], "has no value"),
         (["failover", "status", "--journal", "/nowhere/journal"], "no journal"),
         (["failback", "resume", *NOWHERE, "--journal", "/nowhere/journal"], "no run to resume"),

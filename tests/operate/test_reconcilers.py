@@ -78,7 +78,7 @@ def test_the_plan_names_what_would_undo_the_fence(kit: Kit) -> None:
     assert guard.id == "reconciled"
     assert guard.id in ALLOWABLE
     assert not guard.absolute
-    assert guard.what.startswith("nack nats/events in us-east-1, argo-cd argocd/kgents in us-east-1 puts back")
+    assert guard.what.startswith("nack nats/events in us-east-1, argo-cd argocd/kgents in us-east-1 would revert")
 
 
 def test_what_owns_nothing_of_it_says_nothing(kit: Kit) -> None:

@@ -166,7 +166,7 @@ def test_an_operator_keeps_its_own_databases() -> None:
     deployment = run_by("SGCluster")
     assert store_files(deployment, book(deployment)) == {}
     readme = files(deployment, book(deployment), "secondsite render", "secondsite:1")["README.md"]
-    assert "SGCluster runs it: lay its replica out there" in readme
+    assert "SGCluster runs it: set up its replica there" in readme
 
 
 # --- on real servers

@@ -101,7 +101,7 @@ def test_the_waterfall_puts_each_phase_after_the_one_before_and_the_limit_in_its
 def test_a_limit_out_of_all_proportion_stands_at_the_edge_and_says_so() -> None:
     found = rto_waterfall(drilled(), 86_400.0)
     assert found is not None
-    assert "further out than drawn" in found.limit
+    assert "beyond the edge of the chart" in found.limit
     assert next(drawn(found.bars[0].drawing).iter("line")).attrib["x1"] == "99.800%"
     unlimited = rto_waterfall(drilled(), None)
     assert unlimited is not None

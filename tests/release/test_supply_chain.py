@@ -6,12 +6,14 @@ import json
 import re
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft7Validator
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from referencing import Registry, Resource
 
 ROOT = Path(__file__).parents[2]
@@ -89,3 +91,19 @@ def test_every_package_from_npm_has_a_digest() -> None:
     assert "npm ci" in script
     assert f"version={wanted} " in script
     assert "npm install " not in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+def test_what_only_an_old_patch_of_python_needs_is_pinned_too() -> None:
+    """Pins are resolved by one Python, and Debian 12 has 3.11.2: `make demo` died there without async-timeout."""
+    pins = {name for name, *_ in PIN.findall((ROOT / "requirements" / "dev.txt").read_text("utf-8"))}
+    oldest = {"python_version": "3.11", "python_full_version": "3.11.0", "extra": ""}
+    needed = {
+        canonicalize_name(requirement.name)
+        for distribution in distributions()
+        if canonicalize_name(distribution.name) in pins
+        for requirement in map(Requirement, distribution.requires or ())
+        if requirement.marker and "python_full_version" in str(requirement.marker)
+        if requirement.marker.evaluate(oldest)
+    }
+    assert needed
+    assert needed <= {canonicalize_name(name) for name in pins}

@@ -142,5 +142,5 @@ def test_what_answers_as_no_qdrant_does_is_named(here: FakeQdrant, content: obje
 )
 def test_a_list_that_is_none_is_refused(there: FakeQdrant, text: str, tmp_path: Path) -> None:
     (tmp_path / "qdrant.json").write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match="is no list of saved snapshots"):
+    with pytest.raises(InputError, match="is not a list of saved snapshots"):
         _door(there).restore(tmp_path)

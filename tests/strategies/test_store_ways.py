@@ -21,6 +21,7 @@ from secondsite.model.backup import Backup, Content, Where
 from secondsite.model.contract import Subject
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
+from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.store import Replication, RunningStore
@@ -143,6 +144,18 @@ def test_a_providers_replica_is_promoted_by_a_person_and_billed_as_an_instance()
     assert 0 < lost_s(aurora) < lost_s(deployment)
     back = failback(deployment, kit)
     assert {"replicate-managed-stores", "promote-managed-stores"} <= {step.id for step in back.steps}
+
+
+def test_a_database_is_rewound_by_what_was_written_meanwhile_or_copied_by_its_size() -> None:
+    def back(**changes: Any) -> Estimate:
+        deployment, _, kit = laid_out(size_bytes=Bytes(500 << 30), **changes)
+        return next(step for step in failback(deployment, kit).steps if step.verb is Verb.FOLLOW_STORES).duration
+
+    idle, busy = (back(running=RunningStore(written_bytes_per_s=rate, rewindable=True)) for rate in (1e3, 5e6))
+    whole = back(running=RunningStore(written_bytes_per_s=5e6, rewindable=False))
+    assert idle.mean < busy.mean < whole.mean
+    assert whole.mean > (500 << 30) / 150e6, "at the best of the rates, all of it"
+    assert "copied anew instead" in busy.source
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def powerdns(folder: Path) -> Iterator[tuple[int, str]]:
         f"launch=gsqlite3\ngsqlite3-database={folder}/zones.sqlite\nsocket-dir={folder}\n"
         f"local-address=127.0.0.1\nlocal-port={port}\napi=yes\napi-key={API_KEY}\nwebserver=yes\n"
         f"webserver-address=127.0.0.1\nwebserver-port={web}\nwebserver-allow-from=127.0.0.1\n"
-        "cache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\nzone-cache-refresh-interval=0\n"
+        "dnsupdate=yes\nallow-dnsupdate-from=127.0.0.0/8\ncache-ttl=0\nquery-cache-ttl=0\nnegquery-cache-ttl=0\nzone-cache-refresh-interval=0\n"
     )
     url = f"http://127.0.0.1:{web}"
     command = [binary, f"--config-dir={folder}", "--guardian=no", "--daemon=no"]
@@ -75,9 +75,11 @@ def _with_zone(url: str) -> None:
         )
     ]
     zone = {"name": f"{ZONE}.", "kind": "Native", "rrsets": sets}
-    httpx2.post(
-        f"{url}/api/v1/servers/localhost/zones", json=zone, headers={"X-API-Key": API_KEY}, trust_env=False
-    ).raise_for_status()
+    server, headers = f"{url}/api/v1/servers/localhost", {"X-API-Key": API_KEY}
+    key = {"name": "secondsite", "algorithm": "hmac-sha256", "key": SECRET}
+    allowed = {"kind": "TSIG-ALLOW-DNSUPDATE", "metadata": ["secondsite"]}
+    for path, body in (("zones", zone), ("tsigkeys", key), (f"zones/{ZONE}./metadata", allowed)):
+        httpx2.post(f"{server}/{path}", json=body, headers=headers, trust_env=False).raise_for_status()
 
 
 @contextmanager

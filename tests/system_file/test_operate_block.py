@@ -91,7 +91,7 @@ REFUSED = {
     ),
     "no strategy": ("  deployed: warm", "is not a strategy"),
     "no fault": ("  watch: {decide: [regoin]}", "did you mean 'region'"),
-    "no failover": ("  watch: {decide: [node]}", "nothing is failed over for node"),
+    "no failover": ("  watch: {decide: [node]}", "there is no failover for node"),
     "no majority": ("  watch: {observers: [{name: x}, {name: y}], quorum: 1}", "write 2"),
     "nowhere to update": ("  dns: {provider: rfc2136, zone: a.io}", "write `server`"),
     "no webserver": (

@@ -61,7 +61,7 @@ async def test_a_plan_that_cannot_be_made_is_not_ready() -> None:
         ([*TWO, "--observer", "east@us-east-9=http://127.0.0.1:3"], "no region that is watched"),
         ([*THREE, "--quorum", "4"], "can never agree"),
         ([*THREE, "--quorum", "1"], "none decides alone"),
-        ([*THREE, "--decide", "gray"], "is not decided without a person"),
+        ([*THREE, "--decide", "gray"], "always needs approval"),
         ([*THREE, "--decide", "regoin"], "is no fault"),
     ],
 )

@@ -40,7 +40,7 @@ def as_damage(place: str) -> Iterator[None]:
     except ArchiveError as error:
         raise damaged(place, f"it was written so: {error}") from None
     except SealError as error:
-        raise damaged(place, f"corrupted, or of another key: {error}") from None
+        raise damaged(place, f"corrupted, or encrypted with another key: {error}") from None
 
 
 @frozen

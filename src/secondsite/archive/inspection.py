@@ -80,7 +80,7 @@ async def _one_by_one(jetstream: JetStream, names: tuple[str, ...]) -> tuple[dic
 
     infos = await asyncio.gather(*(one(name) for name in names))
     if not any(infos):
-        what = "no stream could be looked at, and no list of them was given"
+        what = "no stream could be inspected, and no list of streams was given"
         raise MachineError.at(jetstream.shown, what, "bring back a majority of the servers")
     lost = tuple(name for name, info in zip(names, infos, strict=True) if info is None)
     return {info.name: info for info in infos if info}, lost

@@ -59,7 +59,7 @@ class Shipped:
     """What a checkpoint brought: ``number`` is 0 where nothing was new.
 
     ``whole`` are streams that are in the store as far as they were seen, ``behind`` what is left of others in bytes,
-    ``missing`` what could not be looked at.
+    ``missing`` what could not be inspected.
     """
 
     number: int

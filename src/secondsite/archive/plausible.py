@@ -34,7 +34,7 @@ def details_flaw(details: Mapping[str, StreamDetails]) -> str:
 
 def _flaws(record: Checkpoint | Base) -> Iterator[str]:
     if not _is_time(record.at_ns):
-        yield "its time cannot be"
+        yield "its time is impossible"
     streams = (*record.streams, *record.former) if isinstance(record, Base) else record.streams
     for stream in streams:
         yield from (f"{stream.name}: {why}" for why in _of_stream(stream))
@@ -43,39 +43,39 @@ def _flaws(record: Checkpoint | Base) -> Iterator[str]:
 def _of_stream(stream: StreamCheckpoint) -> Iterator[str]:
     created, sharp, number = stream.life.rpartition("#")
     if not (sharp and number.isascii() and number.isdigit() and _is_moment(created)):
-        yield "it does not say when the stream was made"
+        yield "it lacks the stream's creation time"
     if not _is_time(stream.at_ns):
-        yield "its time cannot be"
+        yield "its time is impossible"
     counts = (stream.through, stream.first_seq, stream.last_seq, stream.messages, stream.bytes, stream.vanished)
     if not all(0 <= count <= _LAST_SEQ for count in counts):
-        yield "a sequence or a count cannot be"
+        yield "a sequence or a count is impossible"
     for segment in stream.segments:
         yield from _of_segment(segment)
 
 
 def _of_segment(segment: ArchiveSegment) -> Iterator[str]:
     if pack_number(segment.key) is None or ".." in segment.key.split("/"):
-        yield f"{segment.key[:80]!r} is no segment of an archive"
+        yield f"{segment.key[:80]!r} is not a segment of an archive"
     if not 0 < segment.first_seq <= segment.last_seq <= _LAST_SEQ:
         yield "a segment ends before it begins"
     if not (_is_time(segment.first_ns) and _is_time(segment.last_ns)):
-        yield "the time of a segment cannot be"
+        yield "a segment's time is impossible"
     if not 0 < segment.messages <= segment.last_seq - segment.first_seq + 1:
         yield "a segment has more messages than sequences"
     if not (0 <= segment.size_bytes <= MAX_STORED_BYTES and 0 <= segment.plain_bytes <= MAX_PLAIN_BYTES):
         yield "a segment is larger than one can be"
     if not set(segment.codecs) <= {ZSTD, AGE}:
-        yield "a segment is written in a way that nobody knows"
+        yield "a segment has an unknown encoding"
 
 
 def _of_details(details: StreamDetails) -> Iterator[str]:
     spans = (*(details.all_gone or ()), *details.newly_gone)
     if not all(len(span) == 2 and 0 <= span[0] <= span[1] <= _LAST_SEQ for span in spans):
-        yield "a span of deleted messages is none"
+        yield "a span of deleted messages is empty"
     config = details.config or {}
     limits = (config.get(key) for key in _LIMITS)
     if not all(limit is None or _is_number(limit) for limit in limits):
-        yield "a limit is no number"
+        yield "a limit is not a number"
     if not all(map(_is_consumer, details.consumers or ())):
         yield "a consumer is none"
 

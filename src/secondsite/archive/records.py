@@ -73,7 +73,7 @@ class StreamCheckpoint:
 class Checkpoint:
     """``previous`` is the SHA-256 of the checkpoint before. ``details`` are private: see `StreamDetails`.
 
-    ``gone`` are streams that were deleted, ``missing`` those that could not be looked at.
+    ``gone`` are streams that were deleted, ``missing`` those that could not be inspected.
     """
 
     number: int

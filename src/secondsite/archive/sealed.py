@@ -67,7 +67,7 @@ def unsealed(data: bytes, codecs: Sequence[str], keys: Keys) -> Iterator[bytes]:
     except zstd.ZstdError as error:
         raise SealError(str(error)[:200]) from None
     if not opened.eof or opened.unused_data or left < 0:
-        raise SealError("it is cut short, or too large")
+        raise SealError("it is truncated, or too large")
 
 
 def _decrypted(data: bytes, keys: Keys) -> bytes:

@@ -34,7 +34,7 @@ def _guarded(audited: Audited, alert: Alert) -> tuple[tuple[Subject, ...], froze
 @rule(
     id="alert-after-rpo",
     severity=Severity.HIGH,
-    title="An alert later than the RPO it guards",
+    title="An alert that fires after the RPO it guards",
     why="When it fires, more is lost already than was promised.",
     source="arithmetic on the rule's threshold and `for`",
     remedy="Set the threshold below the RPO, less the time to react.",
@@ -60,7 +60,7 @@ def alert_after_rpo(audited: Audited) -> Iterator[Finding]:
 @rule(
     id="alert-after-rto",
     severity=Severity.MEDIUM,
-    title="An alert later than the RTO",
+    title="An alert that fires after the RTO",
     why="People hear of the outage when it should be over.",
     source="arithmetic on the rule's threshold and `for`",
     remedy="Shorten `for`, or let the failover start without people.",

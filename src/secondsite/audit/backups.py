@@ -120,7 +120,7 @@ def backup_same_domain(audited: Audited) -> Iterator[Finding]:
             lies = "Kubernetes cluster" if backup.where is Where.CLUSTER else "region"
             yield Finding(
                 f"backups.{backup.name}.where",
-                f"{backup.name} lies in the same {lies} as what it saves"
+                f"{backup.name} is stored in the same {lies} as what it saves"
                 + (f" ({backup.destination})" if backup.destination else ""),
                 audited.endangered(subjects, faults, promises_rpo),
             )

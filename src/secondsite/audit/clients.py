@@ -87,7 +87,7 @@ def client_finite_reconnects(audited: Audited) -> Iterator[Finding]:
 @rule(
     id="client-random-servers",
     severity=Severity.MEDIUM,
-    title="Clients that choose a region by lot",
+    title="Clients that choose a region at random",
     why="A server list that is shuffled has half the clients publish through the far region.",
     source=f"{MEASURED}: 31 of 60 clients in the far region",
     remedy="Set dont_randomize and list the near servers first.",

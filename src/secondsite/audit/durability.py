@@ -345,7 +345,7 @@ def api_buffered_acknowledgement(audited: Audited) -> Iterator[Finding]:
         if buffer and not buffer.durable and buffer.messages > 0:
             yield Finding(
                 f"services.{service.name}.ack_buffer.messages",
-                f"{service.name} tells clients 202 for up to {buffer.messages} messages per pod that are in memory "
+                f"{service.name} answers 202 for up to {buffer.messages} messages per pod that are in memory "
                 f"only, {buffer.messages / max(audited.system.load.peak_per_s, 1e-9):.1f} s of peak load",
                 audited.endangered((Subject.API, Subject.NATS), EVERY_FAULT, promises_rpo),
             )

@@ -100,7 +100,7 @@ def nats_leaf_object_capture(audited: Audited) -> Iterator[Finding]:
     title="Routes without TLS",
     why="Whoever is on the network reads and writes what the servers replicate.",
     source=NATS_SECURITY,
-    remedy="Configure `cluster.tls` with certificates of an own authority and `verify: true`.",
+    remedy="Configure `cluster.tls` with certificates of your own authority and `verify: true`.",
 )
 def nats_route_tls(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:

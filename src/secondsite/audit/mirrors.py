@@ -46,7 +46,7 @@ def _where(audited: Audited, replicas: Iterable[Replica], condition: Condition) 
     id="nats-workqueue-mirror",
     severity=Severity.HIGH,
     title="A work queue mirrored with another retention",
-    why="The mirror keeps what was acknowledged and cannot become a work queue: once promoted, it repeats done work.",
+    why="The mirror keeps what was acknowledged and cannot become a work queue: once promoted, it repeats it.",
     source=f"{MEASURED}: 500/10052",
     remedy="Create the mirror with `retention: workqueue` (2.14 or newer) and purge to the origin's first sequence.",
 )
@@ -54,7 +54,8 @@ def _where(audited: Audited, replicas: Iterable[Replica], condition: Condition) 
 def nats_workqueue_mirror(mirror: Replica, origin: Stream) -> str:
     if origin.retention is not Retention.WORKQUEUE or mirror.stream.retention is Retention.WORKQUEUE:
         return ""
-    return f"{mirror.stream.name} keeps by {mirror.stream.retention} what the work queue {origin.name} has done already"
+    keeps = f"{mirror.stream.name} keeps by {mirror.stream.retention}"
+    return f"{keeps} what the work queue {origin.name} has already finished"
 
 
 @rule(
@@ -118,7 +119,7 @@ def _stalls(copy: Replica, origin: Stream, *, identified: bool) -> str:
 @rule(
     id="nats-mirror-keeps-done",
     severity=Severity.HIGH,
-    title="A limit that counts what was done already",
+    title="A limit that also counts finished messages",
     why="A copy of a work queue or an interest stream keeps what consumers acknowledged, and so does the origin itself "
     "until its mirror acknowledges, some seconds later (2.14 and newer). All of it counts for the limit: a message "
     "that still waits is dropped, or, with `discard: new`, the next one is refused.",
@@ -131,7 +132,8 @@ def nats_mirror_keeps_done(mirror: Replica, origin: Stream) -> str:
     limit = _size_limit(mirror.stream) or _size_limit(origin)
     if origin.retention is Retention.LIMITS or not limit:
         return ""
-    return f"{origin.name} ({origin.retention} retention) and its mirror count what was done for their limit of {limit}"
+    both = f"{origin.name} ({origin.retention} retention) and its mirror"
+    return f"{both} count finished messages toward their limit of {limit}"
 
 
 @rule(
@@ -228,7 +230,7 @@ def nats_mirror_ttl(mirror: Replica, origin: Stream) -> str:
     title="Erased data lives on in a copy",
     why="Deletes and purges are not replicated: the copy keeps what was erased and serves it after failover.",
     source=f"{MEASURED}: 107 messages on the mirror against 5 at the origin",
-    remedy="Repeat each erasure on every copy, and take `erasure_duty` off where no such duty exists.",
+    remedy="Repeat each erasure on every copy, and remove `erasure_duty` where no such duty exists.",
 )
 @_each_replica
 def nats_mirror_erasure(replica: Replica, origin: Stream) -> str:
@@ -261,7 +263,7 @@ def nats_origin_recreated(mirror: Replica, origin: Stream) -> str:
     title="RPO under 10 s on a mirror",
     why="When the origin's leader dies the mirror stalls for 10 s while it reports no lag.",
     source=f"{MEASURED}: 761 messages behind",
-    remedy="Use a stretch cluster with three replicas for such streams, or ask for an RPO above 10 s.",
+    remedy="Use a stretch cluster with three replicas for such streams, or agree on an RPO above 10 s.",
 )
 def nats_mirror_stall(audited: Audited) -> Iterator[Finding]:
     contracts = audited.endangered(NATS, LOSES_REGION | {Fault.NODE}, rpo_below(STALL_S))
@@ -281,7 +283,7 @@ def nats_mirror_stall(audited: Audited) -> Iterator[Finding]:
     title="RPO below the delay of the only copy",
     why="A copy that is made after the acknowledgement is always behind by the way to it.",
     source=f"{MEASURED}: 22, 78 and 197 messages lost at 20, 80 and 200 ms and 2,000 messages a second",
-    remedy="Use a stretch cluster, whose acknowledgement waits for another region, or ask for a longer RPO.",
+    remedy="Use a stretch cluster, whose acknowledgement waits for another region, or agree on a longer RPO.",
 )
 def nats_rpo_below_delay(audited: Audited) -> Iterator[Finding]:
     for copy in audited.copies:

@@ -15,7 +15,7 @@ from secondsite.model.operate import ReconcilerKind, Writers
 @rule(
     id="reconciler-undoes-fence",
     severity=Severity.HIGH,
-    title="A controller that gives a fenced stream its writers back",
+    title="A controller that undoes a fence",
     why="A fence takes a stream's subjects away. A controller that owns the stream restores them within a minute.",
     source="observed with NACK: a changed stream is put back at the next reconciliation",
     remedy="Set `operate: writers: one`, so that writers need a lease; or pause it by the runbook's commands first.",
@@ -31,6 +31,6 @@ def reconciler_undoes_fence(audited: Audited) -> Iterator[Finding]:
             continue
         yield Finding(
             "operate.reconcilers",
-            f"{one.kind} {one.namespace}/{one.name} in {one.region} puts back {', '.join(owned)} after a fence",
+            f"{one.kind} {one.namespace}/{one.name} in {one.region} restores {', '.join(owned)} after a fence",
             audited.endangered((Subject.NATS,), LOSES_REGION),
         )

@@ -39,7 +39,7 @@ THEMES: Mapping[str, tuple[Rule, ...]] = {
     "Promotion and quorum": rules_of(promotion),
     "Links between servers and clusters": rules_of(links),
     "Mirrors": rules_of(mirrors),
-    "Controllers that put things back": rules_of(reconcilers),
+    "Controllers that revert changes": rules_of(reconcilers),
     "Consumers and deduplication": rules_of(consumers),
     "Replicas and their spread": rules_of(replicas),
     "Autoscaling": rules_of(autoscaling),

@@ -40,7 +40,7 @@ def _streams(audited: Audited, replicas: Callable[[int], bool], says: str) -> It
     id="nats-even-servers",
     severity=Severity.LOW,
     title="An even number of servers",
-    why="The last one adds cost and a way to fail, and no tolerance.",
+    why="The last one adds cost and another way to fail, but no tolerance.",
     source=NATS_REPLICAS,
     remedy="Run 3 or 5 servers.",
 )
@@ -245,7 +245,7 @@ def observability_single_replica(audited: Audited) -> Iterator[Finding]:
     title="RTO below the time of an election",
     why="A stream without a leader acknowledges nothing, and a new leader takes seconds.",
     source=f"{MEASURED}: 4 to 9 s, and 5.3 to 8.0 s to the first write of a stretch cluster",
-    remedy="Let each region write its own stream (active-active), or ask for an RTO above 10 s.",
+    remedy="Let each region write its own stream (active-active), or agree on an RTO above 10 s.",
 )
 def nats_rto_below_election(audited: Audited) -> Iterator[Finding]:
     elected = {
@@ -281,7 +281,7 @@ def nats_stream_single_replica(audited: Audited) -> Iterator[Finding]:
     id="nats-stream-even-replicas",
     severity=Severity.MEDIUM,
     title="A stream with an even number of replicas",
-    why="A majority of two is two: the second replica adds a way to fail and no tolerance.",
+    why="A majority of two is two: the second replica adds another way to fail, but no tolerance.",
     source=NATS_REPLICAS,
     remedy="Use 3 or 5 replicas.",
 )

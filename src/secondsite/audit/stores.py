@@ -30,7 +30,7 @@ _OPERATED = frozenset(
     why="A replica that follows after the commit, or a backup at intervals, lacks what was committed last.",
     source="PostgreSQL documentation, 26.2.5 and 26.2.8: asynchronous streaming replication may lose transactions "
     "that were committed; measured 2026-11: 30 commits lost at 20 a second over a link of 1.5 s",
-    remedy="Replicate it synchronously (`replication: synchronous`), back it up more often, or ask for a longer RPO.",
+    remedy="Replicate it synchronously (`replication: synchronous`), back it up more often, or agree on a longer RPO.",
 )
 def store_rpo_below_lag(audited: Audited) -> Iterator[Finding]:
     for store in audited.system.stores:

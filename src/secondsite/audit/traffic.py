@@ -68,7 +68,7 @@ def dns_stale_resolvers(audited: Audited) -> Iterator[Finding]:
         yield Finding(
             "traffic.ttl",
             f"{percent(STALE_SHARE)} of requests still go to the lost region after {duration(STALE_S)}, and "
-            f"{percent(strictest)} are promised to be served before",
+            f"{percent(strictest)} are promised before then",
             audited.endangered(API, LOSES_REGION, missed_by_the_tail),
         )
 
@@ -100,7 +100,7 @@ def dns_control_in_lost_region(audited: Audited) -> Iterator[Finding]:
     title="DNS by hand against a short RTO",
     why="People need to notice, gather and agree before anyone changes a record.",
     source="Li et al., ISSRE 2022: n 43, p50 32 min, p95 256 min; lognormal with those, μ 3.47 σ 1.26 in minutes",
-    remedy="Let health checks switch the record, or ask for an RTO that people can keep.",
+    remedy="Let health checks switch the record, or agree on an RTO that people can keep.",
 )
 def dns_by_hand(audited: Audited) -> Iterator[Finding]:
     hasty = rto_below(MANUAL_AT_LEAST_S)

@@ -197,7 +197,9 @@ def _newer(entry: BackupEntry, chosen: BackupEntry) -> bool:
 def _none(inventory: BackupInventory, at: datetime | None) -> str:
     broken = sum(entry.manifest is None for entry in inventory.entries)
     reasons = [f"{broken} whose manifest is corrupt"] if broken else []
-    reasons += [f"{len(inventory.incomplete)} without a manifest, which are no backups"] if inventory.incomplete else []
+    reasons += (
+        [f"{len(inventory.incomplete)} without a manifest, which are not backups"] if inventory.incomplete else []
+    )
     reasons += [f"{entry.id}: {entry.why_not}" for entry in inventory.entries if entry.manifest and not entry.usable]
     newer = sum(entry.usable is not None for entry in inventory.entries)
     reasons += [f"{newer} newer"] if newer else []

@@ -171,7 +171,7 @@ def _check_stream(stream: StreamBackup, backup_id: str) -> None:
         raise MisfitError(f"{label}: an unknown codec")
     counts = (stream.messages, stream.bytes, stream.first_seq, stream.last_seq, stream.consumers, stream.archive_bytes)
     if not all(0 <= count <= MAX_SEQUENCE for count in (*counts, *(stored.size_bytes for stored in stream.objects))):
-        raise MisfitError(f"{label}: a count that cannot be")
+        raise MisfitError(f"{label}: an impossible count")
     for stored in stream.objects:
         steps = stored.key.split("/")
         if steps[0] != backup_id or len(steps) < 2 or set(steps) & {"", ".", ".."}:

@@ -56,7 +56,7 @@ def _blocks(pieces: Iterable[bytes]) -> Iterator[bytes]:
                     continue
                 content = tar.extractfile(member)
                 if content is None or member.size > _MAX_BLOCK_BYTES:
-                    raise ArchiveError(f"{member.name} is no file of messages")
+                    raise ArchiveError(f"{member.name} does not hold messages")
                 yield content.read()
     except tarfile.TarError as error:
         raise ArchiveError(f"not a tar of store files ({error})") from None

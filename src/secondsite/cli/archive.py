@@ -78,7 +78,7 @@ class Pace:
     """How often, and where its metrics are asked for."""
 
     once: Annotated[bool, option("Ship what is new now, then exit.", negative="")] = False
-    every: Annotated[str, option("Interval between two looks for new messages, such as 5s.")] = "5s"
+    every: Annotated[str, option("How often to look for new messages, such as 5s.")] = "5s"
     bytes: Annotated[str, option("Ship earlier once this much is waiting, such as 8Mi.")] = "8Mi"
     metrics_host: Annotated[str, option("Address for the metrics; 0.0.0.0 in a pod that Prometheus scrapes.")] = (
         "127.0.0.1"
@@ -188,4 +188,4 @@ def _print(shipped: Shipped, store: ObjectStorage, *, json: bool) -> None:
         flush=True,
     )
     for name in shipped.missing:
-        print(f"  {name}: could not be looked at", flush=True)
+        print(f"  {name}: could not be inspected", flush=True)

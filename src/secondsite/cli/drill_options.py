@@ -44,7 +44,7 @@ class DrillWorld:
     reach: Annotated[
         str,
         option(
-            "Age of the oldest write at the fault, so that an RPO of this length can be broken; "
+            "Age of the oldest write at the fault, so that a breach of an RPO this long shows; "
             "with `--runs`, the longest RPO by default."
         ),
     ] = ""
@@ -127,7 +127,7 @@ class DrillWorld:
         if not text:
             return None
         if fault != "soak":
-            raise InputError.at("--duration", f"{fault} takes as long as it takes", "give it with soak only")
+            raise InputError.at("--duration", f"{fault} has no length to choose", "give it with soak only")
         try:
             seconds = parse_seconds(text)
         except ValueError as error:

@@ -24,12 +24,14 @@ EVERY_S = 5.0
 def undo(
     *,
     file: Annotated[Path, option("The system file of staging, for the cluster of its first region.")] = SYSTEM_FILE,
-    in_cluster: Annotated[bool, option("Of the cluster that this runs in, by its service account.")] = False,
+    in_cluster: Annotated[bool, option("Use the cluster that this runs in, with its service account.")] = False,
     namespace: Annotated[
-        tuple[str, ...], option("--in-cluster: where faults are written down; may be repeated.", negative="")
+        tuple[str, ...], option("--in-cluster: namespace in which faults are recorded; may be repeated.", negative="")
     ] = (),
-    guard: Annotated[bool, option("Go on: undo each fault when its time is over, and be seen doing so.")] = False,
-    every_s: Annotated[PositiveFloat, option("--guard: seconds between two looks.")] = EVERY_S,
+    guard: Annotated[
+        bool, option("Keep running: undo each fault when it expires, and report that this guard is alive.")
+    ] = False,
+    every_s: Annotated[PositiveFloat, option("--guard: seconds between checks.")] = EVERY_S,
     quiet: Flag = False,
 ) -> int:
     """Give back everything that a game day took away and that still stands, due or not; with --guard only what is due.
@@ -65,7 +67,7 @@ def _from_file(file: Path) -> tuple[ClusterPlace, tuple[str, ...]]:
     home = deployment.primary.region.name
     place = cluster_places(deployment.system.operate).get(home)
     if place is None:
-        what = f"it is not known how the cluster of {home} is reached"
+        what = f"no way is configured to reach the cluster of {home}"
         raise InputError.at("operate.places", what, f"write `kube` under {home}")
     return place, namespaces_of(load_system(file))[:1]
 

@@ -63,7 +63,7 @@ def _check_failures(client: Client, address: str) -> None:
     """A run that is begun again in silence where its machine died would be a run that nobody counts."""
     allowed = client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.allowed_failures)  # type: ignore[no-untyped-call] # theirs
     if allowed != 0:
-        what = f"it would start a run again {allowed} times when a worker is lost, and hide that it died"
+        what = f"it would start a run again {allowed} times when a worker is lost, and hide the loss"
         raise MachineError.at(
             f"--workers {address}", what, "start the scheduler with DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES=0"
         )

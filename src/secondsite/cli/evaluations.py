@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 NO_CACHE = "SECONDSITE_NO_CACHE"
-HELP = "Compute again, and cache nothing."
+HELP = "Compute again; read and write no cache."
 MOST_ENTRIES, MOST_BYTES = 32, 128 * 2**20
 _ROOMS = ("model", "catalogue", "strategies", "audit", "evaluate")
 """The code that an evaluation comes from."""

@@ -61,7 +61,8 @@ class GameDayOptions:
     from_: Annotated[str, option("--on staging: the store with a fresh backup or archive.", name="--from")] = ""
     backup_within_s: Annotated[PositiveFloat, option("--on staging: how old that may be, in seconds.")] = 86400.0
     command: Annotated[
-        tuple[str, ...], option("--on staging: a command for a step that no door does: STEP=COMMAND.", negative="")
+        tuple[str, ...],
+        option("--on staging: a command for a step that nothing configured can carry out: STEP=COMMAND.", negative=""),
     ] = ()
 
 
@@ -85,7 +86,7 @@ def game_day(drill: Drill, setup: Setup, options: GameDayOptions, file: Path, nu
     from secondsite.model.operate import Operate
 
     if drill.id not in PLAYS:
-        raise InputError.at("drill", f"{drill.id} is played in the lab only", f"on staging: {', '.join(PLAYS)}")
+        raise InputError.at("drill", f"{drill.id} runs in the lab only", f"on staging: {', '.join(PLAYS)}")
     operate = setup.system.operate or Operate()
     home = setup.deployment.primary.region.name
     world = _world(setup.deployment, options, file)
@@ -140,11 +141,11 @@ async def _fault(setup: Setup, options: GameDayOptions, place: ClusterPlace | No
     if options.fault_by == "command":
         if not (options.away and options.back):
             raise InputError.at(
-                "--fault-by command", "a fault and its undoing are two commands", "give --away and --back"
+                "--fault-by command", "a fault by command also needs a command that undoes it", "give --away and --back"
             )
         return CommandFault(options.away, options.back, options.lasts_s), None, None, "", True
     if place is None:
-        what = f"it is not known how the cluster of {region} is reached"
+        what = f"no way is configured to reach the cluster of {region}"
         raise InputError.at("operate.places", what, f"write `kube` under {region}")
     spaces = namespaces_of(setup.system)
     async with place.open() as cluster:
@@ -306,8 +307,8 @@ def refuse(day: GameDayPlan, approved: str) -> None:
     if problems := refusals(day.facts):
         raise InputError(problems)
     if approved != day.hash:
-        what = "this hash approves something else" if approved else "nobody approved it"
-        raise InputError.at("--approve", what, f"if all of this may happen: --approve {day.hash}")
+        what = "this hash approves a different plan" if approved else "nobody approved it"
+        raise InputError.at("--approve", what, f"to approve all of this: --approve {day.hash}")
 
 
 def say_on_stderr(text: str) -> None:

@@ -85,7 +85,7 @@ def as_text(update: Update, discovery: Discovery, *, verbose: bool) -> str:
     )
     lines = [*_streamless(system), *_wrapped("found", parts or "nothing")]
     lines += _ignored(discovery.unknown, verbose=verbose)
-    lines += _left_out("skipped, as they are no manifests", discovery.skipped, verbose=verbose)
+    lines += _left_out("skipped, as they are not manifests", discovery.skipped, verbose=verbose)
     lines += _left_out("unknown, as the value there cannot be read", discovery.unread, verbose=verbose)
     for note in (*update.notes, *discovery.notes):
         lines += _wrapped("note", note)
@@ -113,7 +113,7 @@ def _streamless(system: System) -> Iterator[str]:
     unknown = [name for name in clusters if _is_assumed(system, f"nats.{name}.jetstream")]
     known = [name for name in clusters if name not in unknown]
     where = [f"{how} in {', '.join(names)}" for how, names in (("is on", known), ("may be on", unknown)) if names]
-    yield from _wrapped("no streams known", f"JetStream {' and '.join(where)}, and no stream of it was found")
+    yield from _wrapped("no streams known", f"JetStream {' and '.join(where)}, but none of its streams was found")
     yield "  add them in one of these ways:"
     yield "  - secondsite init --nats URL reads them from a running server"
     yield from _wrapped("  - name the folder with their definitions", "NACK, JSON or YAML in a ConfigMap, a script")

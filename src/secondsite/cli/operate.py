@@ -23,7 +23,7 @@ from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVE
 
 app = App(
     name="operate",
-    help="Check that a failover could run now, release controllers that one paused, and cut services of a region off.",
+    help="Check that a failover could run now, release controllers that one paused, and cut off services of a region.",
 )
 
 
@@ -72,8 +72,10 @@ def fence(
     /,
     *,
     what: Chosen = WHAT,
-    lift: Annotated[bool, option("Take our policies away again.", negative="")] = False,
-    apply: Annotated[bool, option("Do it; without it, only what would be done is shown.", negative="")] = False,
+    lift: Annotated[bool, option("Remove the policies again.", negative="")] = False,
+    apply: Annotated[
+        bool, option("Carry it out; without this option, only show what would be done.", negative="")
+    ] = False,
 ) -> int:
     """Cut the services of a region off by NetworkPolicies: nothing reaches them, and they reach nothing.
 

@@ -53,7 +53,7 @@ def done_by(given: tuple[str, ...], procedure: Procedure, who: str) -> dict[str,
             raise _unknown("--done", step, steps, f"a step of the {procedure.name}")
         by = name or who or os.environ.get("USER", "")
         if not by:
-            raise InputError.at("--done", f"nobody is named for {step}", f"write --done {step}=NAME, or give --who")
+            raise InputError.at("--done", f"no name is given for {step}", f"write --done {step}=NAME, or give --who")
         people[step] = by
     return people
 

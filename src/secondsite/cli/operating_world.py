@@ -150,7 +150,7 @@ def procedure_of(direction: ProcedureDirection, what: OperationScope) -> tuple[D
         return deployment, procedures(deployment, ready)[destroying(what.fault)]
     names = sorted(LEAVES_REGION)
     if what.fault not in names:
-        raise InputError.at("--fault", f"nothing is failed over for {what.fault!r}", f"name one of {', '.join(names)}")
+        raise InputError.at("--fault", f"there is no failover for {what.fault!r}", f"name one of {', '.join(names)}")
     return deployment, failover(deployment, ready, Fault(what.fault))
 
 

@@ -37,7 +37,7 @@ def plan(
         return EXIT_HOLDS
     chosen = next((step for step in steps if name.lower() in (str(step.number), step.slug, step.name.lower())), None)
     if chosen is None:
-        known = ", ".join(step.slug for step in steps) or "there is none: the recommendation is to stay as today"
+        known = ", ".join(step.slug for step in steps) or "there are no steps: the recommendation is to stay as today"
         raise InputError.at(name, "is not a step of the roadmap", f"name one of: {known}")
     print(
         json.dumps(as_json(chosen), indent=2, ensure_ascii=False) if json_ else as_markdown(chosen),

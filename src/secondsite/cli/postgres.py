@@ -147,7 +147,9 @@ def prove(
     from secondsite.stores.postgres_scratch import ScratchPostgres, lacking
 
     if until and not wal:
-        raise InputError.at("--until", "a dump has one moment only", "give --wal with a base backup, or leave it out")
+        raise InputError.at(
+            "--until", "a dump holds a single point in time", "give --wal with a base backup, or leave it out"
+        )
 
     async def work() -> tuple[Proven, tuple[str, ...]]:
         expected = await counted_rows(_server(live).place) if live else {}

@@ -80,7 +80,7 @@ def refresh(
     if unknown := sorted(set(chosen) - {one.name for one in places.entries}):
         raise InputError.at("secrets", f"there is no {', '.join(unknown)}", "name one of `secrets` in secondsite.yaml")
     asyncio.run(places.refresh(region, chosen))
-    print(f"{len(chosen)} refreshed in {region}: restart what read them at its start")
+    print(f"{len(chosen)} refreshed in {region}: restart the services that read them at startup")
     return EXIT_HOLDS
 
 

@@ -248,8 +248,12 @@ def rules_of(policy: WatchPolicy, given: WatchOptions, regions: tuple[str, ...])
         what = f"{policy.quorum} of {len(places)} observers can never agree"
         raise InputError.at("operate.watch.quorum", what, "ask for fewer")
     if odd := sorted(set(policy.decide) - {Fault.REGION}):
-        what = f"{odd[0]} is not decided without a person"
-        raise InputError.at("operate.watch.decide", what, "`region` is, as a quorum agrees on it; the rest is asked")
+        what = f"{odd[0]} always needs approval"
+        raise InputError.at(
+            "operate.watch.decide",
+            what,
+            "list only `region` under `decide`, as a quorum agrees on it, and the rest under `ask`",
+        )
     return rules
 
 

@@ -242,9 +242,15 @@ def _network(name: str, service: str, at: YamlNode, place: Place) -> MapNode:
     spec: dict[str, Node] = {"selector": mapping({"app": scalar(service, place)}, place)}
     ports = [mapping({"port": number["containerPort"]}, place) for number in map(_entries, _ports(at))]
     spec["ports"] = ListNode(tuple(ports), place)
-    if at["ports"].items:
+    if any(not _of_the_machine(item) for item in at["ports"].items):
         spec["type"] = scalar("LoadBalancer", at["ports"].place or place)
     return _object("v1", "Service", name, place, {"spec": mapping(spec, place)})
+
+
+def _of_the_machine(port: YamlNode) -> bool:
+    """Whether it is published to the machine itself alone, for its people and no client."""
+    host = port["host_ip"].text or _plain(port.text)
+    return host.startswith(("127.", "localhost:", "[::1]", "::1"))
 
 
 def _entries(node: MapNode) -> dict[str, Node]:

@@ -24,6 +24,7 @@ from secondsite.discover.helm_values import ValuesFile, aliases_of, values_in
 from secondsite.discover.kustomize import FILE_NAMES, Build, kustomization_of, referenced_folders, unfold
 from secondsite.discover.manifest_text import Part, parts_of
 from secondsite.discover.other_languages import language_notes
+from secondsite.discover.placeholders import is_name, placed
 from secondsite.discover.reading_notes import chart_notes, listed, unique
 from secondsite.discover.resources import Resource, YamlNode
 from secondsite.discover.stream_scripts import adds_streams, script_of
@@ -297,7 +298,7 @@ def _named(resources: Sequence[Resource], problems: list[Problem]) -> list[Resou
         if not resource.name and resource.kind not in ("Kustomization", "Component", "List"):
             what = f"a {resource.kind} without metadata.name"
             problems.append(Problem(resource.node.place, what, "give it a name if it is an object"))
-    return [resource for resource in resources if resource.name]
+    return [placed(resource, problems) for resource in resources if is_name(resource, problems)]
 
 
 def _documents(part: Part, shown: str, problems: list[Problem]) -> list[Node]:

@@ -88,7 +88,7 @@ def _checked(rule: Rule, where: str, audited: Audited) -> tuple[Finding, ...]:
         remedy = f"correct the rule, or leave it out with `--ignore {rule.id}`"
         raise _failed(error, where, f"rule {rule.id} failed", remedy) from error
     if not all(isinstance(one, Finding) for one in findings):
-        raise InputError.at(where, f"rule {rule.id} yields something that is no Finding", "yield `Finding(…)` only")
+        raise InputError.at(where, f"rule {rule.id} yields something that is not a Finding", "yield `Finding(…)` only")
     return findings
 
 

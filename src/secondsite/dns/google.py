@@ -61,7 +61,7 @@ class GoogleRecord:
                     await asyncio.sleep(_POLL_S)
                     change = await self._call("GET", f"{self._path}/changes/{change.get('id')}")
         except TimeoutError:
-            what = f"the change is not at all of its servers after {self.done_s:g} s"
+            what = f"the change has not reached all of its servers after {self.done_s:g} s"
             raise MachineError.at(self.shown, what, "wait, and check whether it was applied") from None
 
     async def may(self) -> str:

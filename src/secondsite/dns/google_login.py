@@ -79,7 +79,7 @@ def _account(key: str) -> Mapping[str, Any]:
     needed = ("client_email", "private_key", "token_uri")
     if not isinstance(account, dict) or not all(isinstance(account.get(name), str) for name in needed):
         remedy = "give the JSON key of a service account, or an access token"
-        raise InputError.at(_PLACE, "is no key of a service account", remedy)
+        raise InputError.at(_PLACE, "is not a service account key", remedy)
     return account
 
 

@@ -5,8 +5,9 @@ Over TCP, so that an update is not carried out twice by a datagram that came lat
 
 from __future__ import annotations
 
+import asyncio
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
@@ -16,6 +17,7 @@ from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import InputError, MachineError
 
 if TYPE_CHECKING:
+    import dns.rcode
     import dns.update
 
 _KEY = re.compile(r'key\s+"?([^"\s{]+)"?\s*\{(.*?)\}', re.DOTALL)
@@ -40,7 +42,7 @@ def tsig_key(text: str, place: str) -> TsigKey:
         name, _, secret = rest.partition(":")
     if not (name and algorithm and secret):
         remedy = "give ALGORITHM:NAME:SECRET, or a file written by tsig-keygen"
-        raise InputError.at(place, "is no TSIG key", remedy)
+        raise InputError.at(place, "is not a TSIG key", remedy)
     return TsigKey(name, algorithm, secret)
 
 
@@ -101,23 +103,22 @@ class DynamicRecord:
             key = dns.tsig.Key(self.key.name, self.key.secret, self.key.algorithm)
             return dns.update.UpdateMessage(self.zone, keyring={key.name: key}, keyalgorithm=key.algorithm)
         except (dns.exception.DNSException, ValueError):
-            raise InputError.at("operate.dns.key", "is no TSIG key", "give its name, algorithm and base64") from None
+            raise InputError.at("operate.dns.key", "is not a TSIG key", "give its name, algorithm and base64") from None
 
     async def _send(self, update: dns.update.UpdateMessage) -> None:
-        import dns.asyncquery
         import dns.exception
         import dns.rcode
         import dns.tsig
 
         try:
-            address = await address_of(self.server.host)
-            answer: Any = await dns.asyncquery.tcp(update, address, port=self.server.port, timeout=self.timeout_s)
+            async with asyncio.timeout(self.timeout_s):
+                wire = await self._exchanged(update.to_wire())
+            code = self._answered(update, wire)
         except (dns.tsig.PeerError, dns.tsig.BadSignature) as error:
             raise self._refused(type(error).__name__) from None
-        except (dns.exception.DNSException, OSError, EOFError) as error:
+        except (dns.exception.DNSException, TimeoutError, OSError, EOFError) as error:
             what = f"no answer to the update ({type(error).__name__})"
             raise MachineError.at(self.shown, what, "check whether it was applied") from None
-        code = answer.rcode()
         if code in (dns.rcode.NXRRSET, dns.rcode.YXRRSET, dns.rcode.YXDOMAIN, dns.rcode.NXDOMAIN):
             what = f"{self.host} changed in the meantime ({dns.rcode.to_text(code)})"
             raise RecordConflictError.at(self.shown, what, "somebody else changed it; read it again")
@@ -126,6 +127,31 @@ class DynamicRecord:
         if code != dns.rcode.NOERROR:
             what = f"the update of {self.host} failed: {dns.rcode.to_text(code)}"
             raise MachineError.at(self.shown, what, "check the log of the server")
+
+    async def _exchanged(self, wire: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection(await address_of(self.server.host), self.server.port)
+        try:
+            writer.write(len(wire).to_bytes(2, "big") + wire)
+            return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+        finally:
+            writer.close()
+
+    def _answered(self, update: dns.update.UpdateMessage, wire: bytes) -> dns.rcode.Rcode:
+        """The code of an answer to this update. A server may refuse a key without a signature, as PowerDNS does; that
+        something was done is believed of a signed answer only."""
+        import dns.exception
+        import dns.message
+        import dns.rcode
+
+        try:
+            answer = dns.message.from_wire(wire, keyring=update.keyring, request_mac=update.mac)
+        except dns.exception.FormError:
+            answer = dns.message.from_wire(wire)
+            if answer.rcode() not in (dns.rcode.REFUSED, dns.rcode.NOTAUTH):
+                raise
+        if not update.is_response(answer):
+            raise EOFError
+        return answer.rcode()
 
     def _refused(self, why: str) -> RecordRefusedError:
         remedy = "give the key that may change this record in `operate: dns: key:` (docs/rights.md)"

@@ -63,7 +63,7 @@ class Route53Record:
                     answer = await self._call("get_change", Id=change["Id"].rpartition("/")[2])
                     change = answer["ChangeInfo"]
         except TimeoutError:
-            what = f"the change is not at all of its servers after {self.insync_s:g} s"
+            what = f"the change has not reached all of its servers after {self.insync_s:g} s"
             raise MachineError.at(self.shown, what, "wait, and check whether it was applied") from None
 
     async def may(self) -> str:

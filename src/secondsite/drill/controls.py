@@ -317,7 +317,7 @@ CONTROLS: Mapping[str, Control] = {
         ),
         Control(
             "stale-secret",
-            "the standby's gateway has last year's key only, and secrets are not compared",
+            "the standby's gateway has only last year's key, and secrets are not compared",
             _loss(_impatient_loss),
             _never_back,
             options=_old_key_away,

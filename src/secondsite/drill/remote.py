@@ -130,7 +130,7 @@ def taken(order: RemoteOrder, setup: Setup, run: RemoteRun, root: Path) -> tuple
         ordered = (order.id, order.campaign, order.number, order.drill, order.strategy, order.seed)
         came = (manifest.id, manifest.campaign, manifest.run, manifest.drill, manifest.strategy, manifest.seed)
         if came != ordered or manifest.control:
-            raise MachineError.at(place, "sent another run than the one that was ordered", "see who answers there")
+            raise MachineError.at(place, "sent a different run from the one that was ordered", "see who answers there")
     except SecondsiteError:
         path.unlink()
         raise

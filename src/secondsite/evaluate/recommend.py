@@ -167,9 +167,7 @@ def blockers(chosen: Assessment, system: System) -> tuple[str, ...]:
 
 
 def _often(outcome: ContractOutcome) -> str:
-    return (
-        f"it holds with {percent(outcome.probability_met or 0.0)}, and {percent(outcome.contract.confidence)} is asked"
-    )
+    return f"probability {percent(outcome.probability_met or 0.0)}, required {percent(outcome.contract.confidence)}"
 
 
 def _why(estimate: Estimate, limit_s: float | None) -> str:
@@ -178,4 +176,8 @@ def _why(estimate: Estimate, limit_s: float | None) -> str:
     if estimate.unbounded:
         return f"{estimate.name} unbounded, {estimate.source}"
     p95 = estimate.quantile(0.95)
-    return f"{estimate.name} reaches {duration(p95)} at 95 %, {duration(limit_s)} are promised" if p95 > limit_s else ""
+    return (
+        f"{estimate.name} reaches {duration(p95)} at the 95th percentile, promised {duration(limit_s)}"
+        if p95 > limit_s
+        else ""
+    )

@@ -204,7 +204,7 @@ def _record(text: str, shown: str) -> FaultRecord:
         resources = tuple(ChaosResource(**one) for one in plain.get("resources", ()))
         record = FaultRecord(str(plain["id"]), str(plain["region"]), kind, lasts_s, spaces, workloads, nodes, resources)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        what, remedy = f"its ConfigMap {RECORD} is no record of a fault", "see who wrote it, and delete it"
+        what, remedy = f"its ConfigMap {RECORD} does not record a fault", "see who wrote it, and delete it"
         raise MachineError.at(shown, what, remedy) from None
     touched = {each.namespace for each in workloads} | {each.namespace for each in resources}
     if not spaces or touched - set(spaces):
@@ -316,7 +316,7 @@ def chaos_resource(content: Mapping[str, Any], namespaces: Sequence[str], place:
     namespace, name = str(metadata.get("namespace", "")), str(metadata.get("name", ""))
     group = version.partition("/")[0]
     if group not in _CHAOS or not (kind and name):
-        what = f"{kind or 'it'} of {version or 'nothing'} is no resource of {' or '.join(_CHAOS)}"
+        what = f"{kind or 'it'} of {version or 'nothing'} is not a resource of {' or '.join(_CHAOS)}"
         raise InputError.at(place, what, "write one as its own documentation has it, with name and namespace")
     if namespace not in namespaces:
         what = f"{kind} {name} lies in namespace {namespace or 'default'}"

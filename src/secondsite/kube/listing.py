@@ -268,7 +268,7 @@ def _answer(status: int, body: bytes) -> Json:
     if status == _NO_SUCH:
         raise NotListedError("not found (404)", "check that the context points to a Kubernetes API", status=status)
     if status != 200 or not isinstance(document, dict):
-        what = f"answered {status} {words[:200]}".strip() if status != 200 else "answered with no JSON object"
+        what = f"answered {status} {words[:200]}".strip() if status != 200 else "did not answer with a JSON object"
         raise NotListedError(what, _REACH, status=status)
     return document
 

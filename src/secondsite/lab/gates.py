@@ -57,6 +57,6 @@ async def all_open(gates: Iterable[Path], within_s: float) -> None:
     files, end = list(gates), time.monotonic() + within_s
     while not all(map(is_open_file, files)):
         if time.monotonic() > end:
-            what = "a server got no lease to take writes"
+            what = "a server got no lease to accept writes"
             raise MachineError.at("lab", what, "stop other work on this machine, and start the lab again")
         await asyncio.sleep(_LOOK_S)

@@ -79,7 +79,7 @@ class Monitoring:
         asked = prometheus(self.deployment.system) if self.wanted else None
         if asked is None or asked.tag.lstrip("v") == self.version:
             return ()
-        return (f"{asked.name} runs {asked.image}: Prometheus {self.version} runs in its place",)
+        return (f"{asked.name} runs {asked.image}: Prometheus {self.version} is used instead",)
 
     def listeners(self) -> tuple[WanListener, ...]:
         """Through which each region's scrapes the API of the others."""
@@ -100,7 +100,7 @@ class Monitoring:
             status, body = await http_get(at, f"/api/v1/query?query={quote(query)}", _WITHIN_S)
             series = json.loads(body)["data"]["result"] if status == 200 else None
         except (OSError, TimeoutError, ValueError, KeyError, TypeError) as error:
-            raise MachineError.at(str(at), f"its Prometheus says nothing: {error}", "see its log") from None
+            raise MachineError.at(str(at), f"its Prometheus does not answer: {error}", "see its log") from None
         if series is None:
             raise MachineError.at(str(at), f"its Prometheus answers {status}: {body[:200]}", "see its log")
         return float(series[0]["value"][1]) if series else None

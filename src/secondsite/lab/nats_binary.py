@@ -81,7 +81,7 @@ def replaced(version: str) -> str:
     runs, asked = resolve(version), version.lstrip("v").split("-")[0]
     if asked.count(".") < 2 or runs == asked:
         return ""
-    return f"nats-server {asked} is not in the registry: its nearest patch, {runs}, runs in its place"
+    return f"nats-server {asked} is not in the registry: its nearest patch, {runs}, is used instead"
 
 
 def is_here(version: str) -> bool:

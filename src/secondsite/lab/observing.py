@@ -118,7 +118,7 @@ def unwatchable(deployment: Deployment) -> str:
     mine = [one for one in deployment.clusters if one.region == home]
     ways = (deployment.system.with_role(Role.API), mine, any(one.domain for one in mine))
     if sum(map(bool, ways)) < LEAST_SIGNALS:
-        return f"{home} is seen along one way only, and a quorum needs {LEAST_SIGNALS}"
+        return f"{home} can be observed by one signal only, and a quorum needs {LEAST_SIGNALS}"
     if not any(one.region == away for one in deployment.clusters):
-        return f"nothing runs in {away}, so an observer cannot tell a lost {home} from its own network"
+        return f"there are no servers in {away}, so an observer cannot tell a lost {home} from its own network"
     return ""

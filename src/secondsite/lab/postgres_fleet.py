@@ -65,9 +65,11 @@ class PostgresFleet(StoreFleet):
         for store in (each.replica.store for each in self.databases if not each.standby):
             major = self._major(store)
             if not major:
-                lines.append(f"nothing says which PostgreSQL {store.name} is: {runs} runs in its place")
+                lines.append(f"nothing states which PostgreSQL {store.name} is: {runs} is used instead")
             elif major != runs.split(".")[0]:
-                lines.append(f"PostgreSQL {major} of {store.name} comes as no package: {runs} runs in its place")
+                lines.append(
+                    f"PostgreSQL {major} of {store.name} is not available as a package: {runs} is used instead"
+                )
         return tuple(lines)
 
     def _major(self, store: Store) -> str:

@@ -60,7 +60,7 @@ class RedisFleet(StoreFleet):
         for store in (each.replica.store for each in self.databases if not each.standby):
             service = self.deployment.system.service(store.service)
             image = (service.image if service else "") or "nothing that is known"
-            lines.append(f"{store.name} runs {image}: Valkey {self.version} runs in its place")
+            lines.append(f"{store.name} runs {image}: Valkey {self.version} is used instead")
         return tuple(lines)
 
     def server(self, store: str, region: str, *, reached_from: str = "", within_s: float = 2.0) -> RedisServer:

@@ -179,7 +179,7 @@ def _watch(operate: Operate) -> Iterator[Flaw]:
         yield Flaw(("watch", "quorum"), what, f"write {len(watch.observers) // 2 + 1}")
     for place, fault in enumerate(watch.decide):
         if not fault.leaves_region:
-            yield Flaw(("watch", "decide", place), f"nothing is failed over for {fault}", "leave it out")
+            yield Flaw(("watch", "decide", place), f"there is no failover for {fault}", "leave it out")
     for place, target in enumerate(watch.notify):
         if not target.startswith(("env:", "file:")):
             yield Flaw(("watch", "notify", place), "is no reference", "name where it is: env:NAME or file:PATH")

@@ -225,7 +225,7 @@ _TLS = "give the authority with --tlsca, and --tlscert with --tlskey where the s
 _NO_TLS = "repair TLS on the server; only where the network is trusted, write nats:// and leave --tlsca out"
 _ENDED = "the server ended the connection"
 _GREETED = (
-    "the server greeted us and then gave no answer in time",
+    "the server sent its INFO, and then no answer in time",
     "try again: it is starting or overloaded, or this machine is",
 )
 _BY_TYPE: tuple[tuple[type[Exception], str, str], ...] = (

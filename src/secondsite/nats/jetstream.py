@@ -37,6 +37,7 @@ _NO_META_LEADER = "there is no meta leader: bring back a majority of the servers
 
 _REMEDIES = {
     NO_META_LEADER: _NO_META_LEADER,
+    10047: "the limits of the streams together are more than the server may store: lower max_bytes, or give it more",
     10052: "correct the settings of the stream where it is declared",
     10065: "two streams cannot take one subject: correct the subjects where the streams are declared",
 }

@@ -111,7 +111,7 @@ def _from_context(options: ConnectOptions, settings: Mapping[str, Any], *, named
             raise InputError.at("--context", f"{key} of a context is not supported", "give --creds FILE")
     for key in ("creds", "nkey"):
         if "://" in str(settings.get(key) or "").removeprefix("file://"):
-            raise InputError.at("--context", f"{key} of this context is no file", "give --creds FILE")
+            raise InputError.at("--context", f"{key} of this context is not a file", "give --creds FILE")
     return evolve(
         options,
         credentials=path("creds"),

@@ -79,7 +79,7 @@ class _Upload:
                 self._jetstream.checked(f"STREAM.RESTORE.{self._name}", self._answer.result())
                 raise self._cut("the server ended it early")
             if self._untaken:
-                raise self._cut("the server takes no more of it")
+                raise self._cut("the server accepts no more data")
             await self._publish(chunk)
         except TimeoutError:
             raise self._cut(f"no acknowledgement for {ANSWER_S:g} s") from None
@@ -110,7 +110,7 @@ class _Upload:
                     if self._client.is_closed:
                         raise self._cut("the connection closed")
                     if self._untaken:
-                        raise self._cut("the server takes no more of it")
+                        raise self._cut("the server accepts no more data")
         except TimeoutError:
             raise self._cut(f"the server did not finish within {FINISH_S:g} s") from None
         except (errors.Error, OSError) as error:
@@ -123,7 +123,7 @@ class _Upload:
 
     def _cut(self, why: str) -> Exception:
         remedy = "check the server's log and free storage, then run again"
-        return RestoreCutError.at(self._jetstream.shown, f"the restore of {self._name} was cut: {why}", remedy)
+        return RestoreCutError.at(self._jetstream.shown, f"the restore of {self._name} was cut short: {why}", remedy)
 
 
 async def _paced(chunks: AsyncIterator[bytes], size: int) -> AsyncIterator[bytes]:

@@ -66,5 +66,5 @@ class Servers:
             raise MachineError.at(self.jetstream.shown, what, "connect as a user of the system account") from None
         if refusal := answer.get("error"):
             why = refusal.get("description", refusal) if isinstance(refusal, dict) else refusal
-            what = f"the server does not take its configuration: {why}"
-            raise MachineError.at(self.jetstream.shown, what, "see what nats-server -t says of it")
+            what = f"the server rejects its configuration: {why}"
+            raise MachineError.at(self.jetstream.shown, what, "check it with nats-server -t")

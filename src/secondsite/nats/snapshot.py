@@ -95,4 +95,4 @@ async def _next(jetstream: JetStream, stream: str, subscription: Subscription) -
 
 def _cut(jetstream: JetStream, stream: str, why: str) -> Exception:
     remedy = "check whether the stream lost its leader, then run again"
-    return SnapshotCutError.at(jetstream.shown, f"the snapshot of {stream} was cut: {why}", remedy)
+    return SnapshotCutError.at(jetstream.shown, f"the snapshot of {stream} was cut short: {why}", remedy)

@@ -324,7 +324,7 @@ def _acting(record: Record | None, state: StreamState, at: str, region: str) -> 
     if record is None:
         return ""
     if record.released:
-        return f"nobody acts now; {record.who or 'somebody'} on {record.host} did ({region})"
+        return f"nobody is acting now; the last was {record.who or 'somebody'} on {record.host} ({region})"
     age_s = (instant(state.answered_at) - instant(at)).total_seconds()
     return f"{record.summary()}; heard {age_s:.0f} s ago ({region})"
 

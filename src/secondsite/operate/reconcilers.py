@@ -59,7 +59,7 @@ def owned_guard(reconcilers: tuple[Reconciler, ...], what: str) -> tuple[Guard, 
     """A change that is undone within a minute is none."""
     if not reconcilers:
         return ()
-    what_for = f"{', '.join(map(shown, reconcilers))} puts back {what}"
+    what_for = f"{', '.join(map(shown, reconcilers))} would revert {what}"
     remedy = "pause it with the runbook's commands for this step, then give --allow reconciled"
     return (Guard("reconciled", what_for, remedy),)
 

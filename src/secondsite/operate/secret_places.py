@@ -60,7 +60,7 @@ def _source(kind: SecretSource, deployment: Deployment, regions: dict[str, KubeS
         return AwsSecrets(deployment.sites[-1 if len(deployment.sites) < 2 else 1].region.name)
     home = deployment.primary.region.name
     if home not in regions:
-        what = f"takes {home}'s cluster as the reference, and nobody said which that is"
+        what = f"takes {home}'s cluster as the reference, but none is configured"
         raise InputError.at(_WHERE, what, f"configure operate.places.{home}.kube")
     return regions[home]
 

@@ -80,7 +80,7 @@ def key_of(text: str, place: str) -> RunKey:
     except ValueError:
         key = b""
     if len(key) < _LEAST_BYTES:
-        raise InputError.at(place, f"is no key of {_LEAST_BYTES} bytes in hex", "make one: openssl rand -hex 32")
+        raise InputError.at(place, f"is not a key of {_LEAST_BYTES} bytes in hex", "make one: openssl rand -hex 32")
     return RunKey(key)
 
 

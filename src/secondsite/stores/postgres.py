@@ -186,7 +186,9 @@ class PostgresServer:
     async def only_there(self, serving: StoreServer, folder: Path) -> tuple[OnlyThere, ...]:
         """Rows, by table. Raises InputError where the serving one is another kind of server."""
         if not isinstance(serving, PostgresServer):
-            raise InputError.at(self.place.shown, "is compared with no PostgreSQL", "check the logins of both regions")
+            raise InputError.at(
+                self.place.shown, "can only be compared with PostgreSQL", "check the logins of both regions"
+            )
         tables = await salvage_rows(self.place, serving.place, folder)
         return tuple(OnlyThere(one.name, one.keys, one.file) for one in tables if one.keys)
 

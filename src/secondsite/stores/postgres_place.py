@@ -142,7 +142,7 @@ def referred(kind: str, name: str, option: str) -> str:
     try:
         return Path(name).expanduser().read_text(encoding="utf-8").strip()
     except (OSError, ValueError, RuntimeError) as error:  # no file, no text, no home
-        why = getattr(error, "strerror", None) or "it is no text"
+        why = getattr(error, "strerror", None) or "it is not text"
         raise InputError.at(option, f"{name} cannot be read: {why}", "give a readable file") from None
 
 

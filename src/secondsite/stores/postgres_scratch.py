@@ -1,6 +1,6 @@
 """A backup of PostgreSQL proven: restored into a scratch server that nobody else reaches, counted, timed, thrown away.
 
-The scratch server listens on a socket in a folder of its own and on no network. It archives nothing and follows nobody,
+The scratch server listens on a socket in a folder of its own and on no network. It archives nothing and has no primary,
 so that a proof cannot write into the archive that it proves. A restore that stops early is an error, never a count.
 """
 
@@ -220,7 +220,7 @@ def _reader(file: Path) -> str:
 def _fetching(base: Path, wal: str) -> str:
     """The restore_command."""
     if not (base / "PG_VERSION").is_file():
-        raise InputError.at(str(base), "is no base backup", "give the folder that pg_basebackup wrote")
+        raise InputError.at(str(base), "is not a base backup", "give the folder that pg_basebackup wrote")
     if "%f" in wal:
         return wal
     if not Path(wal).is_dir():

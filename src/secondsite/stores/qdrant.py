@@ -200,7 +200,7 @@ def read_saved(folder: Path) -> tuple[SavedCollection, ...]:
         saved = tuple(_collection(each) for each in content["collections"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise InputError.at(
-            str(manifest), "is no list of saved snapshots", "give the folder of `qdrant save`"
+            str(manifest), "is not a list of saved snapshots", "give the folder of `qdrant save`"
         ) from None
     for each in saved:
         with _opened(folder, each) as file:

@@ -156,7 +156,7 @@ class RedisServer:
         Raises InputError where the serving one is another kind of server.
         """
         if not isinstance(serving, RedisServer):
-            raise InputError.at(self.place.shown, "is compared with no Redis", "check the logins of both regions")
+            raise InputError.at(self.place.shown, "can only be compared with Redis", "check the logins of both regions")
         saved = await self.salvage(serving, folder)
         return (OnlyThere("keys", saved.names, saved.file),) if saved.names else ()
 

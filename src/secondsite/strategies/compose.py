@@ -170,7 +170,7 @@ def _fence_time(kit: Kit, deployment: Deployment) -> Estimate:
         return kit.figures["fence"]
     why = "`writers: one`: the lease, 1 % for clocks of different speed, and a margin"
     runs_on = Estimate("lease of the old primary's writers", "s", Fixed(terms.handover_s), Provenance.DERIVED, why)
-    how = "`writers: one`: the pause between two looks of a gate, and the looks"
+    how = "`writers: one`: the pause between two checks of a gate, and the checks"
     opens = Estimate("gates of the other region", "s", Fixed(terms.opens_s), Provenance.DERIVED, how)
     return summed("fence, the lease that runs out, gates that open", kit.figures["fence"], runs_on, opens)
 

@@ -150,7 +150,7 @@ def position_agent(kit: Kit) -> Requirement:
         "work.agent",
         f"`secondsite agent` in {kit.home.name} and {kit.second.name}: it copies consumers' positions to the mirrors",
         "a mirror has no consumers, and where they stood is not in it",
-        "every durable consumer begins at the first message: what was done is done again",
+        "every durable consumer begins at the first message: finished work is repeated",
     )
 
 

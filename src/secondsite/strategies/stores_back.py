@@ -14,7 +14,8 @@ from secondsite.model.procedure import Need, Step, Verb
 from secondsite.model.region import Region
 from secondsite.model.store import Loss
 from secondsite.strategies.design import Kit
-from secondsite.strategies.steps import make_step, stores_restored
+from secondsite.strategies.steps import PATIENCE, make_step, stores_restored
+from secondsite.strategies.store_return import copied_anew, followed_again
 from secondsite.strategies.store_steps import PROMOTE_MANAGED, REPLICATE_MANAGED
 from secondsite.strategies.stores import PROVIDER_REPLICA, store_replicas, stores_copied
 
@@ -93,14 +94,15 @@ def follows(kit: Kit, region: Region, serving: Region, names: tuple[str, ...]) -
         kit,
         Verb.FOLLOW_STORES,
         f"save what only {stores} of {region.name} committed, then make it follow {serving.name}",
-        stores_restored(kit, names),
+        followed_again(kit, names),
         check=f"{stores} of {region.name} receives from {serving.name}; rows that only it had are saved and listed",
         region=region.name,
         targets=names,
         reversible=False,
         approval=True,
     )
-    return evolve(step, limit_s=max(step.limit_s, _FOLLOW_AT_LEAST_S))
+    whole_s = PATIENCE * copied_anew(kit, names).quantile(0.95)
+    return evolve(step, limit_s=max(step.limit_s, whole_s, _FOLLOW_AT_LEAST_S))
 
 
 def _replica_at_home(kit: Kit, names: tuple[str, ...]) -> Step:

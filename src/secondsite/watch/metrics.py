@@ -44,10 +44,10 @@ def _one(name: str, what: str, value: float) -> Metric:
 
 def _of_regions(status: Mapping[str, Any]) -> Iterable[Metric]:
     finding = GaugeMetricFamily(
-        "secondsite_watch_finding", "1 for what is found of a region", labels=["region", "finding"]
+        "secondsite_watch_finding", "1 for the state that a region is judged to be in", labels=["region", "finding"]
     )
     votes = GaugeMetricFamily(
-        "secondsite_watch_observer_counts", "1 where an observer counts", labels=["region", "observer"]
+        "secondsite_watch_observer_counts", "1 where the reports of an observer count", labels=["region", "observer"]
     )
     silent = GaugeMetricFamily(
         "secondsite_watch_signal", "1 yes, 0 no, -1 unknown", labels=["region", "observer", "signal"]

@@ -1,7 +1,7 @@
 """What an observer saw of each region, in one round: signals that do not share a cause, each yes, no or unknown.
 
 ``no`` is silence: nothing answered, or nothing that could serve. Whoever answers and will not have us (a login, TLS, a
-rate limit) is there: that is ``unknown``, as is what could not be looked at. No time of any clock is in it: a round has
+rate limit) is there: that is ``unknown``, as is what could not be inspected. No time of any clock is in it: a round has
 a number, and whoever hears of it looks at a clock of his own.
 """
 

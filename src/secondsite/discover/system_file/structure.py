@@ -6,7 +6,7 @@ the same run; the result of a faulty file is never handed out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import cache, partial
@@ -21,6 +21,8 @@ from cattrs.gen import make_dict_structure_fn, override
 from secondsite.discover.system_file.schema import Field, FieldShape, Noun, fields_of, keys_of
 from secondsite.discover.yaml_source import Plain
 from secondsite.model.contract import Contract
+from secondsite.model.jetstream_config import CONSUMER_DEFAULTS, STREAM_DEFAULTS, USUAL
+from secondsite.model.nats import StreamKind
 from secondsite.model.settings import Settings
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Cores, Seconds, parse_bytes, parse_cores, parse_seconds
@@ -28,6 +30,15 @@ from secondsite.model.units import Bytes, Cores, Seconds, parse_bytes, parse_cor
 Path = tuple[str | int, ...]
 T = TypeVar("T")
 
+_SERVER_WORDS = {
+    "max_bytes": "max",
+    "max_msgs": "max_messages",
+    "max_msgs_per_subject": "max_messages_per_subject",
+    "num_replicas": "replicas",
+    "allow_msg_ttl": "message_ttl",
+    "durable_name": "name",
+}
+"""Words of JetStream's own configuration that have another name in the file."""
 _SUBSTITUTES: dict[Any, Plain] = {
     str: "?",
     int: 1,
@@ -73,6 +84,16 @@ def structure(plain: dict[str, Plain]) -> tuple[System, list[FileProblem]]:
 def suggest(word: str, words: list[str]) -> str:
     close = get_close_matches(word, words, 1)
     return f"did you mean {close[0]!r}?" if close else ""
+
+
+def _of_the_server(word: str, known: Container[str]) -> str:
+    """Where a word of JetStream's own configuration belongs: under another name, or among the other settings."""
+    ours = _SERVER_WORDS.get(word, "")
+    if ours in known:
+        return f"write it as `{ours}`"
+    if word in STREAM_DEFAULTS or word in CONSUMER_DEFAULTS or word in USUAL[StreamKind.STREAM]:
+        return f"write it under `settings`, as `settings: {{{word}: ...}}`"
+    return ""
 
 
 @cache
@@ -207,7 +228,8 @@ def _key_faults(plain: Plain, noun: type[Noun], path: Path) -> Iterator[FileProb
     for key in plain:
         if key not in known:
             allowed = [name for name in known if name not in plain]
-            remedy = suggest(key, allowed) or f"known here: {', '.join(known)}"
+            own = _of_the_server(str(key), known) if "settings" in known else ""
+            remedy = own or suggest(key, allowed) or f"known here: {', '.join(known)}"
             yield FileProblem((*path, key), f"{key!r} is not a key of {_name(path)}", remedy, of_key=True)
     for field in known.values():
         if field.required and field.key not in plain:

@@ -24,10 +24,13 @@ SECTIONS: Mapping[str, str] = {
         "fault: process, node, zone, region, deletion, ..."
     ),
     "traffic": "How clients find the service, and who notices that it is gone.",
-    "load": "How much it is asked to do.",
+    "load": "How much load it has to carry.",
     "users": "From where it is used; the shares sum to 1.",
     "economics": "What failing costs, what people cost, what may be spent; US dollars.",
-    "premises": "Places that are no cloud region: their own prices and round trips; `like` stands in for the rest.",
+    "premises": (
+        "Places that are not a cloud region: their own prices and round trips; "
+        "`like` names the cloud region that supplies the rest."
+    ),
     "services": "Every workload. What makes one special stands below: nats, stores, gateways, backups.",
     "nats": "NATS clusters, and the streams and consumers on them.",
     "stores": "Data outside NATS. loss: `data` is gone for good, a `cache` refills itself.",
@@ -39,7 +42,7 @@ SECTIONS: Mapping[str, str] = {
     ),
     "backups": "content: what one could get back. where: the smallest failure that takes the backup along.",
     "alerts": "Alerting rules, as far as they guard a promise.",
-    "waivers": "Hazards that somebody has looked at and accepted.",
+    "waivers": "Hazards that somebody has reviewed and accepted.",
 }
 
 # Stands in place of a section of which nothing is known.

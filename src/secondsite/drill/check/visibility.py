@@ -43,16 +43,16 @@ def visibility(every: tuple[MonitoringSample, ...], fault_ns: int) -> Visibility
     before = [each for each in every if each.at_ns <= fault_ns]
     after = [each for each in every if each.at_ns > fault_ns]
     if not before:
-        return Visibility(None, "its Prometheus was not asked before the fault", blind=True)
+        return Visibility(None, "its Prometheus was not queried before the fault", blind=True)
     if any(each.firing for each in before):
-        return Visibility(None, "the alert fired before the region was lost, and tells nothing by firing", blind=True)
+        return Visibility(None, "the alert fired before the region was lost, and so proves nothing", blind=True)
     begun = max((each.writes for each in before if each.writes is not None), default=0.0)
     counted = next((each.at_ns for each in after if each.writes is not None and each.writes > begun), None)
     alerted = next((each.at_ns for each in after if each.firing), None)
     if counted is not None and alerted is not None:
         return Visibility(max(counted, alerted))
     missing = [
-        *(["no acknowledged write is counted there"] if counted is None else []),
+        *(["it counts no acknowledged writes"] if counted is None else []),
         *(["no alert says that the region is gone"] if alerted is None else []),
     ]
     return Visibility(None, " and ".join(missing))

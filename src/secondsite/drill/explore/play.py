@@ -302,7 +302,7 @@ class Explorer:
             self.named_overlap += len(both)
             self.named_overlap_s = max(self.named_overlap_s, lasted_s(both))
             return
-        what = f"{len(both)} writes were taken by {left} after {taken_by} had begun to, in {move}"
+        what = f"{len(both)} writes were accepted by {left} after {taken_by} had started to accept them, in {move}"
         self.breaches.append(Breach(ONE_WRITER, f"{what}: {both[0].stream} {both[0].sequence}"))
 
     async def _check_kept(self, after: str, *, wait: bool = False) -> None:

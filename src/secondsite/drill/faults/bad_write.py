@@ -71,7 +71,7 @@ async def play(stage: Stage) -> None:
     await _follows(stage, both)
     held = await captured(stage, [copied.mirror for copied in both], wrong)
     stage.observe(f"replication copied it: the mirror holds {held}", held == ALL)
-    await stage.pass_time(_NOTICED_S, "somebody detects it, and decides")
+    await stage.pass_time(_NOTICED_S, "somebody detects it and decides")
     stage.reach(Milestone.DETECTED)
     stage.reach(Milestone.DECIDED, by="a person, simulated by the drill")
     gone = await last_of(stage, events.origin) - last - WRITES

@@ -19,7 +19,7 @@ BROKEN = (
     ),
     (
         "migration-that-demands-first",
-        "the first half of a migration refuses clients that know nothing of it",
+        "the first half of a migration refuses clients that do not know it",
         half_migrated.DRILL,
         half_migrated.demanding,
     ),

@@ -36,7 +36,7 @@ async def play(stage: Stage, *, broken: bool = False) -> None:
     await stage.pass_time(_CARRIED_S, f"each commit of {store} becomes an event")
     if broken:
         carrier.paused = True
-        await stage.pass_time(_CARRIED_S, "the outbox stands still")
+        await stage.pass_time(_CARRIED_S, "the outbox has stopped")
         await carrier.forget(stage.home)
         carrier.paused = False
         await leave_behind(stage)

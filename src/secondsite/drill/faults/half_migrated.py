@@ -39,7 +39,7 @@ async def play(stage: Stage, first: tuple[str, ...] = _EXPAND) -> None:
     await region_loss.play(stage)
     for store in databases.stores:
         written = stage.stores_back()
-        stage.observe(f"with half of the migration {store} takes writes of clients that know nothing of it", written)
+        stage.observe(f"with half of the migration {store} accepts writes of clients that do not know it", written)
         try:
             await _apply(stage, store, stage.away, _CONTRACT)
         except MachineError as error:
@@ -57,7 +57,7 @@ async def _apply(stage: Stage, store: str, region: str, statements: tuple[str, .
 demanding = partial(play, first=_DEMAND)
 DRILL = Drill(
     "half-migrated",
-    "lost in the middle of a migration",
+    "the region is lost in the middle of a migration",
     Fault.REGION,
     play,
     fits,

@@ -57,14 +57,14 @@ async def play(stage: Stage) -> None:
     others = [region for region in stage.lab.regions if region != stage.home]
     for other in others:
         await stage.lab.wan.cut(stage.home, other)
-    stage.struck(Moment.now(), f"{stage.home} is cut off from the other regions, and is alive")
+    stage.struck(Moment.now(), f"{stage.home} is cut off from the other regions but alive")
     leave_home(stage)
     await stage.pass_time(_NOTICED_S, "somebody believes it is lost")
     stage.reach(Milestone.DETECTED)
     stage.reach(Milestone.DECIDED, by="a person, simulated by the drill")
     if not await stage.fail_over("somebody believes it is lost"):
         return
-    await stage.pass_time(_BOTH_S, "the regions are cut off from each other, and both are up")
+    await stage.pass_time(_BOTH_S, "the regions are cut off from each other, but both are up")
     for other in others:
         await stage.lab.wan.heal(stage.home, other)
     healed_s = time.monotonic()

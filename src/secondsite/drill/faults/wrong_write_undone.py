@@ -50,7 +50,7 @@ async def play(stage: Stage) -> None:
     await put(stage, bucket, WRONG)
     held = await captured(stage, (events, bucket), wrong)
     stage.observe(f"{stage.home} holds {held}", held == ALL)
-    await stage.pass_time(_NOTICED_S, "somebody detects it, and decides")
+    await stage.pass_time(_NOTICED_S, "somebody detects it and decides")
     stage.reach(Milestone.DETECTED)
     stage.reach(Milestone.DECIDED, by="a person, simulated by the drill")
     await _list_good(stage, archive, events, wrong)

@@ -70,10 +70,10 @@ def _production(facts: GameDayFacts) -> Iterator[Refusal]:
     game_day = facts.operate.game_day or GameDay()
     if not game_day.production:
         remedy = "name its system file: `production: file:PATH`; no reference in it is followed"
-        yield "operate.game_day", "nobody said what production is, so that it could be kept out of this", remedy
+        yield "operate.game_day", "production is not configured, so nothing can keep this away from it", remedy
     for place in facts.operate.places:
         if place.nats and not any(getattr(place.nats, name) for name in _WHO):
-            what = f"who we are to {place.region} is said by the environment, which may be production's"
+            what = f"the login for {place.region} comes from the environment, which may hold production's"
             yield "operate.places", what, "name a login of staging under its `nats`"
     for each in facts.shared:
         yield "operate", f"production has the same {each}", "give staging its own"
@@ -98,21 +98,25 @@ def _consent(facts: GameDayFacts) -> Iterator[Refusal]:
 def _standing(facts: GameDayFacts) -> Iterator[Refusal]:
     if facts.target and facts.target.standing:
         record = facts.target.standing.record
-        what = f"fault {record.id} ({record.kind}) stands there already"
-        yield facts.region, what, "give it back first: secondsite drill undo"
+        what = f"fault {record.id} ({record.kind}) is recorded there already"
+        yield facts.region, what, "undo it first: secondsite drill undo"
     if facts.target and not facts.target.workloads:
-        yield facts.region, f"nothing runs in {', '.join(facts.target.spaces)}", "deploy what is rendered, then again"
+        yield (
+            facts.region,
+            f"nothing runs in {', '.join(facts.target.spaces)}",
+            "deploy the rendered files, then run this again",
+        )
 
 
 def _guard(facts: GameDayFacts) -> Iterator[Refusal]:
     if not facts.guarded:
-        what = "nobody was seen who would give the region back if this process died"
+        what = "no guard is running that would undo the fault if this process died"
         yield facts.region, what, "run the guard in that cluster: secondsite drill undo --guard (docs/game-day.md)"
 
 
 def _saved(facts: GameDayFacts) -> Iterator[Refusal]:
     saved, within = facts.saved, duration(facts.fresh_within.total_seconds())
-    remedy = "take one: secondsite backup; then name its store with --from"
+    remedy = "make one with `secondsite backup`, then name its store with --from"
     if saved.age_s is None:
         yield saved.where or "--from", "there is no backup or archive of what is about to be harmed", remedy
         return
@@ -124,7 +128,7 @@ def _saved(facts: GameDayFacts) -> Iterator[Refusal]:
 
 def _plan(facts: GameDayFacts) -> Iterator[Refusal]:
     for what in facts.plan_refusals:
-        yield "plan", what, "the drill would stop there: mend it first, or drill that in the lab"
+        yield "plan", what, "the drill would stop there: fix it first, or drill that in the lab"
 
 
 def approval_hash(record: FaultRecord | None, uid: str, about: dict[str, Any]) -> str:

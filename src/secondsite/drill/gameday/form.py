@@ -92,7 +92,7 @@ async def _stored(streams: Sequence[LedgerStream], place: NatsPlace, name: str) 
                         return each.name, message
         await asyncio.sleep(0.3)
     what = "an acknowledged write is in no stream under its own id"
-    remedy = "publish with the header Nats-Msg-Id that the request carries: it is what keeps retries from doubling, too"
+    remedy = "publish with the Nats-Msg-Id header of the request, which also keeps retries from being stored twice"
     raise InputError.at("operate.path", what, remedy)
 
 
@@ -115,8 +115,8 @@ def _subject(one: str, two: str) -> str:
     tokens = zip(one.split("."), two.split("."), strict=False)
     made = ["{key}" if (a, b) == (str(_KEY), str(_KEY + 1)) else a if a == b else "" for a, b in tokens]
     if one.count(".") != two.count(".") or "" in made:
-        what = f"two writes went to {one} and {two}, which differ by more than the key"
-        raise InputError.at("operate.path", what, "let the subject hang on $KEY alone")
+        what = f"two writes went to {one} and {two}, which differ in more than the key"
+        raise InputError.at("operate.path", what, "let the subject depend on $KEY alone")
     return ".".join(made)
 
 

@@ -48,7 +48,7 @@ class FaultGuard:
             try:
                 await beat(cluster, namespace, self.holder, BEATS * self.every_s, datetime.now(UTC))
             except ClusterConflictError:
-                self.report(f"{namespace}: another guard beats, too")
+                self.report(f"{namespace}: another guard is running, too")
             fault = await standing(cluster, namespace)
             if fault is not None and self.due(fault):
                 await undo(cluster, fault.record)

@@ -104,7 +104,7 @@ async def _over(stage: GameDayStage) -> bool:
     if not (outcome and outcome.finished):
         if stage.failure:
             stage.note(EventName.STOPPED, why=stage.failure)
-        stage.observe(f"the failover stopped: {stage.failure or 'it did not get to its end'}", False)
+        stage.observe(f"the failover stopped: {stage.failure or 'it did not finish'}", False)
         return False
     await stage.settled()
     return True
@@ -181,7 +181,7 @@ async def _venue(drill: Drill, setup: Setup, order: GameDayOrder, folder: Path, 
             names = await world.dns.addresses(region)
             entrances[region] = tuple([each for name in names for each in await addresses_of(name)])
     if missing := [region for region in places if not entrances.get(region)]:
-        what = f"it is not known where clients enter {', '.join(missing)}"
+        what = f"the clients' address is not configured for {', '.join(missing)}"
         raise InputError.at("operate.places", what, "write `address` under each place, and `dns`")
     tls = None
     if order.path is not None and order.path.url.startswith("https:"):
@@ -197,7 +197,7 @@ def _judge(setup: Setup) -> Endpoint | None:
         return None
     match = re.fullmatch(r"http://([^/:@\s]+):(\d{1,5})/?", setup.trigger)
     if match is None:
-        what = f"{setup.trigger!r} is not where a watch answers"
+        what = f"{setup.trigger!r} is not the address of a watch"
         raise InputError.at("--trigger", what, "run `secondsite watch judge`, and write http://HOST:PORT")
     return Endpoint(match[1], int(match[2]))
 

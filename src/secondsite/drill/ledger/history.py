@@ -166,7 +166,7 @@ def _take_intents(path: Path, mine: Mapping[str, NDArray[np.generic]], records: 
         mine[name][rows] = intents[name]
     mine["intent_ns"][rows] = intents["monotonic_ns"]
     again = records[(records["kind"] == RecordKind.INTENT) & (records["attempt"] > 0)]
-    _check(path, bool((again["sequence"] < len(mine["key"])).all()), "a retry of no intent")
+    _check(path, bool((again["sequence"] < len(mine["key"])).all()), "a retry without an intent")
     np.maximum.at(mine["attempts"], again["sequence"], again["attempt"])
     mine["purpose"][rows] = intents["status"]
 
@@ -174,9 +174,9 @@ def _take_intents(path: Path, mine: Mapping[str, NDArray[np.generic]], records: 
 def _take_outcomes(path: Path, mine: Mapping[str, NDArray[np.generic]], records: Records) -> NDArray[np.int64]:
     """How often each status came. Backwards, so that of several the first acknowledgement is what stays."""
     outcomes = records[records["kind"] == RecordKind.OUTCOME]
-    _check(path, bool((outcomes["sequence"] < len(mine["key"])).all()), "an outcome of no intent")
+    _check(path, bool((outcomes["sequence"] < len(mine["key"])).all()), "an outcome without an intent")
     tally = np.bincount(outcomes["status"], minlength=len(Status) + 1)
-    _check(path, len(tally) == len(Status) + 1 and not tally[0], "an outcome of no known status")
+    _check(path, len(tally) == len(Status) + 1 and not tally[0], "an outcome with an unknown status")
     open_still = outcomes[mine["ack_ns"][outcomes["sequence"]] == NEVER]
     mine["status"][open_still["sequence"]] = open_still["status"]
     acks = open_still[open_still["status"] <= Status.BUFFERED][::-1]
@@ -215,6 +215,6 @@ def stream_index(history: History, name: str) -> int:
     names = [stream.name for stream in history.streams]
     if name not in names:
         raise InputError.at(
-            name, "a final read of a stream that no ledger knows", f"the ledgers know {', '.join(names)}"
+            name, "a final read of a stream that is in no ledger", f"the ledgers know {', '.join(names)}"
         )
     return names.index(name)

@@ -136,7 +136,7 @@ async def _caught_up(step: Step, door: Stores, store: str, serving_in: str) -> S
     position = (await door.server(serving_in, store).look()).position
     returned = door.server(step.region, store)
     if not await returned.replayed_up_to(position, _FOLLOWS_WITHIN_S):
-        raise failed(f"{store} in {step.region} does not get what {serving_in} has", "check its log, then resume")
+        raise failed(f"{store} in {step.region} does not receive what {serving_in} has", "check its log, then resume")
     after, primary = await returned.look(), await door.server(serving_in, store).look()
     if not after.follows(primary):
         raise failed(f"{store} in {step.region} does not follow {serving_in}", "check its log, then resume")

@@ -69,7 +69,7 @@ async def _promoted(context: Context, step: Step, door: Stores, store: str) -> M
             f"{store} in {step.region} is not a copy of the one in {other}", "check the logins of both regions"
         )
     if not before.standby and before.fenced and not _begun(context, store):
-        what = f"{store} in {step.region} is fenced and follows nobody"
+        what = f"{store} in {step.region} is fenced and has no primary"
         raise failed(what, "attach it to its primary first; nothing was changed")
     context.note(_PROMOTING, {"store": store, "region": step.region})
     fenced = before.standby and home is not None and not home.standby

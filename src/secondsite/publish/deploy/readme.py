@@ -119,7 +119,9 @@ def _files(
     if archives:
         rows.append(("REGION/archive/", Md("the archiver of this region's streams, for `kubectl apply -f`")))
     if stored:
-        rows.append(("REGION/stores/", Md("replicas of databases, and what a primary is told first: one file a store")))
+        rows.append(
+            ("REGION/stores/", Md("replicas of databases, and what to run on a primary first: one file per store"))
+        )
     if provided:
         rows.append((REPLICAS, Md("replicas of databases that a provider runs, for Terraform or OpenTofu")))
     if watched:

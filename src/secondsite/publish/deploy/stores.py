@@ -97,7 +97,7 @@ def _rendered(deployment: Deployment, book: DeployedAddresses, replica: StoreRep
     service = deployment.system.service(replica.store.service)
     kind = service.kind if service else ""
     if service is None or (kind not in _WORKLOADS and not _is_cnpg(replica, kind)):
-        why = f"{kind or 'nothing that is known here'} runs it: lay its replica out there"
+        why = f"{kind or 'nothing that is known here'} runs it: set up its replica there"
         return RenderedReplica(replica, service, {}, why=why)
     folder, label = f"{file_name(replica.standby)}/stores", file_name(replica.store.name)
     head = "# Written by `secondsite render`.\n"

@@ -56,7 +56,7 @@ def _commands(scheduled: tuple[ScheduledDrill, ...]) -> Md:
 
 
 def _planned(sources: Sources) -> Md:
-    planned = "a plan, with time to look at what was found; to settle it: write down how long each drill took somebody"
+    planned = "planned, with time to review the results; to settle it: write down how long each drill took"
     return sources.stated("time to keep free", "", planned, "a")
 
 

@@ -91,7 +91,7 @@ def _costs(inputs: Inputs, provider: str, sources: Sources) -> Md:
     ]
     body.insert(2, ("Once, to get there: hours", "–", _once(chosen.deployment.requirements, sources), ""))
     both = (one for _, before, after in rows for one in (before, after))
-    more = sources.head("Difference\t", sources.of_all("what it takes and saves", both, "the one less the other"))
+    more = sources.head("Difference\t", sources.of_all("what it takes and saves", both, "the difference of the two"))
     return table(("What", "Today\t", "As recommended\t", more), body)
 
 
@@ -121,7 +121,7 @@ def _budget(inputs: Inputs, provider: str) -> Md:
     if budget is None:
         return Md("`secondsite.yaml` has no budget.")
     if asked.unbounded:
-        return Md(f"The budget is {dollars(budget)} a month; what this takes has no price yet.")
+        return Md(f"The budget is {dollars(budget)} a month; the recommendation has no price yet.")
     over = asked.mean - budget
     stands = f"**{dollars(over)} a month above**" if over > 0 else f"{dollars(-over)} a month below"
     return Md(f"The new bill is {stands} the budget of {dollars(budget)}.")
@@ -147,7 +147,7 @@ def _way(standing: ContractBoardRow) -> Md:
 def _asked(inputs: Inputs, provider: str, standings: tuple[ContractBoardRow, ...]) -> Iterator[Md]:
     budget, takes = inputs.system.economics.budget_usd_per_month, inputs.chosen.provider_usd[provider]
     if budget is None:
-        yield Md("Write a budget into `secondsite.yaml`: no choice was held against one.")
+        yield Md("Write a budget into `secondsite.yaml`: no strategy was compared with one.")
     elif not takes.unbounded and takes.mean > budget:
         yield Md(
             f"Raise the budget from {dollars(budget)} to {dollars(takes.mean)} a month, or accept what the cheaper "

@@ -77,7 +77,7 @@ def _limit_text(one: Measurement, total: float, limit_s: float | None, *, near: 
     if limit_s is None:
         return f"No RTO is promised for {one.about}/{one.fault}."
     used = f"Dashed line: the {duration(limit_s)} that {one.about}/{one.fault} allows, {percent(total / limit_s)} used"
-    return f"{used}." if near else f"{used}; it lies further out than drawn."
+    return f"{used}." if near else f"{used}; it lies beyond the edge of the chart."
 
 
 def timeline_chart(timeline: DrillTimeline) -> str:
@@ -142,7 +142,7 @@ def _axes(svg: Element, x: charts.Scale, y: charts.Scale, top: float, height: fl
         at = f"{y.px(tick):.1f}"
         SubElement(svg, "line", {"class": "grid", "x1": str(_LEFT), "x2": str(_WIDE - 10), "y1": at, "y2": at})
         _label(svg, "tick", _LEFT - 6, "end", y.px(tick) + 4, f"{tick:,g}")
-    _label(svg, "axis", _WIDE / 2, "middle", height - 6, "seconds since the fault; writes a second upwards")
+    _label(svg, "axis", _WIDE / 2, "middle", height - 6, "seconds since the fault; writes a second")
 
 
 def _column(

@@ -58,7 +58,7 @@ class Managed:
                 "migration",
                 "work.migration",
                 "move streams and clients to the managed service",
-                "its servers, upgrades and quorum are the provider's matter",
+                "the provider runs its servers, upgrades and quorum",
             ),
         )
 
