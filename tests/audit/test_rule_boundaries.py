@@ -517,3 +517,9 @@ def test_a_volume_of_unknown_size_is_not_too_small() -> None:
 )
 def test_two_streams_of_one_account_take_no_subject_both(cluster: str, refused: bool) -> None:
     assert ("nats-stream-refused" in world_of(f"nats: [{cluster}]").rules()) is refused
+
+
+@pytest.mark.parametrize(("servers", "why"), [(1, "it is the only server"), (3, "nothing keeps its servers on")])
+def test_why_a_sync_interval_matters_fits_the_number_of_servers(servers: int, why: str) -> None:
+    hazards = world_of(f"nats: [{{name: nats, servers: {servers}, sync_interval: 2m}}]").hazards()
+    assert [hazard for hazard in hazards if hazard.rule == "nats-sync-interval" and why in hazard.message]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from command import secondsite
 
+from secondsite.audit.registry import audit
 from secondsite.discover.manifests import Discovery, discover
 
 APP = """
@@ -170,3 +171,8 @@ def test_a_stream_whose_settings_stand_elsewhere_is_there(tmp_path: Path) -> Non
     (stream,) = (stream for cluster in found.system.nats for stream in cluster.streams)
     assert (stream.name, stream.subjects) == ("ONE", ("one.*",))
     assert [problem.what for problem in found.unread] == ["adds the stream ONE with settings that stand elsewhere"]
+    accused = {hazard.rule for hazard in audit(found.system)}
+    assert not accused & {"nats-stream-single-replica", "nats-stream-unbounded"}
+    (tmp_path / "setup.sh").write_text(SCRIPT.format(name="ONE"))
+    plain = discover([tmp_path], base=tmp_path).system
+    assert {hazard.rule for hazard in audit(plain)} >= {"nats-stream-single-replica", "nats-stream-unbounded"}

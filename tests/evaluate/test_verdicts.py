@@ -439,6 +439,12 @@ def test_the_choice_on_another_provider_s_prices() -> None:
     assert recommend.by_provider(elsewhere)["gcp"].id == LEAF
 
 
+def test_one_contract_is_named_as_one() -> None:
+    best = _assessment(LEAF, 1000, outcomes=[_outcome(0.93)])
+    (contract, *_) = reasons(best, [best], "aws")
+    assert contract.startswith("the contract api/region is expected to hold, with 93 %;")
+
+
 def test_reasons_name_the_tightest_contract_and_the_next_best() -> None:
     loose = evolve(API, subject=Subject.NATS)
     best = _assessment(LEAF, 1000, outcomes=[_outcome(0.999, loose), _outcome(0.93)])

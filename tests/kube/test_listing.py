@@ -241,7 +241,7 @@ def _answered(folder: Path, answers: dict[str, tuple[int, object]]) -> tuple[int
 @pytest.mark.parametrize(
     ("answer", "told"),
     [
-        ((200, b"<html>"), "no JSON object"),
+        ((200, b"<html>"), "did not answer with a JSON object"),
         ((500, {"message": "etcd is away"}), "answered 500 etcd is away"),
         ((200, {"metadata": {"continue": "again"}, "items": []}), "unknown"),
         ((410, {"message": "too old"}), "answered 410 too old"),

@@ -144,10 +144,11 @@ async def test_no_login_is_left_by_the_verbs_on_redis_and_qdrant(
             ("init", "--redis", "env:NEW", "--file", str(tmp_path / "found.yaml")),
             *(("qdrant", "save", qdrant.url, *told), ("qdrant", "restore", qdrant.url, *told, "--replace")),
         ]
-        watching = asyncio.create_task(_watched(password, found))
+        watching = [asyncio.create_task(_watched(each, found)) for each in (password, key)]
         codes = [await asyncio.to_thread(run, list(verb)) for verb in verbs]
-        watching.cancel()
-    assert (await asyncio.gather(watching, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+        _ = [task.cancel() for task in watching]
+    ended = await asyncio.gather(*watching, return_exceptions=True)
+    assert [each.__class__ for each in ended] == [asyncio.CancelledError] * 2
     said = capfd.readouterr()
     (tmp_path / "said.txt").write_text(said.out + said.err + caplog.text, encoding="utf-8")
     assert codes == [0] * len(verbs), said

@@ -19,7 +19,7 @@ from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.sources import Sources
 from secondsite.publish.documents.document_set import ALERTS, RUNBOOK, files
 from secondsite.publish.runbook.by_hand import SHOWS_ITSELF, by_hand_s, checks
-from secondsite.publish.runbook.incidents import gradually, levels, tightest_rto_s
+from secondsite.publish.runbook.incidents import gradually, gray, levels, tightest_rto_s
 from secondsite.publish.runbook.runbook import section
 
 
@@ -104,3 +104,12 @@ def test_a_step_that_is_typed_has_a_check_that_is_typed(inputs: Inputs) -> None:
                 unchecked.add((fault, step.id))
             assert by_hand_s(step, typed) >= step.duration.quantile(0.5) + 60
     assert not unchecked
+
+
+def test_a_system_without_a_host_has_requests_all_the_same(inputs: Inputs) -> None:
+    chosen = inputs.chosen
+    nowhere = evolve(chosen.deployment, traffic=evolve(chosen.deployment.traffic, host=""))
+    kept = tuple(evolve(one, deployment=nowhere) if one is chosen else one for one in inputs.evaluation.assessments)
+    bare = evolve(inputs, evaluation=evolve(inputs.evaluation, assessments=kept))
+    assert "of requests fail" in str(gray(bare, Sources(inputs.system))).replace("\u00a0", " ")
+    assert "of requests to `" in str(gray(inputs, Sources(inputs.system))).replace("\u00a0", " ")

@@ -323,7 +323,8 @@ def _refused(stream: Stream) -> str:
 def nats_stream_unbounded(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         for stream in cluster.streams:
-            if stream.max_age_s is None and stream.max_bytes is None and stream.max_messages is None:
+            limits = (stream.max_age_s, stream.max_bytes, stream.max_messages)
+            if limits == (None, None, None) and not audited.is_assumed(f"{stream_path(cluster, stream)}.max_age"):
                 yield Finding(
                     stream_path(cluster, stream),
                     f"{stream.name} has no limit on age, bytes or messages",

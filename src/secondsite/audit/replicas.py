@@ -28,7 +28,8 @@ def _streams(audited: Audited, replicas: Callable[[int], bool], says: str) -> It
     for cluster in audited.clusters:
         servers = counted(audited.servers_of(cluster), "servers")
         for stream in cluster.streams:
-            if replicas(stream.replicas):
+            known = not audited.is_assumed(f"{stream_path(cluster, stream)}.replicas")
+            if known and replicas(stream.replicas):
                 yield Finding(
                     f"{stream_path(cluster, stream)}.replicas",
                     f"{stream.name}, replicas {stream.replicas}, on {servers}: {says}",

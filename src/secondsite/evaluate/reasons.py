@@ -40,10 +40,11 @@ def _contracts(chosen: Assessment, assessments: Sequence[Assessment], holding: S
         return f"no strategy is expected to meet every contract; this one breaches {names}"
     worst = min(promised, key=lambda o: o.probability_met or 0.0)
     others = f"{len(assessments) - len(holding)} of {len(assessments)} strategies breach one"
-    return (
-        f"all {len(promised)} contracts are expected to hold (the tightest, {worst.contract.name}, with "
-        f"{percent(worst.probability_met or 0.0)}); {others}"
-    )
+    sure = percent(worst.probability_met or 0.0)
+    if len(promised) == 1:
+        return f"the contract {worst.contract.name} is expected to hold, with {sure}; {others}"
+    tightest = f"the tightest, {worst.contract.name}, with {sure}"
+    return f"all {len(promised)} contracts are expected to hold ({tightest}); {others}"
 
 
 def _budget(chosen: Assessment, holding: Sequence[Assessment], provider: str) -> Iterator[str]:

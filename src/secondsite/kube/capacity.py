@@ -58,7 +58,7 @@ def unplaced(rooms: Iterable[NodeRoom], wanted: Mapping[str, tuple[int, PodSize]
 
 
 async def rooms(cluster: Cluster) -> tuple[NodeRoom, ...] | None:
-    """None where this login may not see it."""
+    """None where this login may not see it, or there is no node yet: such a cluster makes them when they are wanted."""
     from lightkube.resources.core_v1 import Node, Pod
 
     if await cluster.may(_RIGHTS):
@@ -68,6 +68,8 @@ async def rooms(cluster: Cluster) -> tuple[NodeRoom, ...] | None:
         return [one async for one in cluster.client.list(kind, **more)]
 
     nodes = await cluster.asked(listed(Node)) or []
+    if not nodes:
+        return None
     pods = await cluster.asked(listed(Pod, namespace="*")) or []
     free = {str(one.metadata.name): _allocatable(one) for one in nodes if not (one.spec and one.spec.unschedulable)}
     for pod in pods:
