@@ -25,6 +25,7 @@ from secondsite.model.procedure import Procedure, QuorumMethod, Verb
 from secondsite.model.settings import Settings
 from secondsite.model.strategy import Strategy
 from secondsite.model.units import Seconds
+from secondsite.operate import shortfalls
 from secondsite.operate.action import ALLOWABLE
 from secondsite.operate.actions.consumers import start_after
 from secondsite.operate.executor import execute
@@ -199,9 +200,9 @@ def test_probe_subjects() -> None:
 
 
 def test_every_guard_that_may_be_lifted_is_known_by_its_id() -> None:
-    """So that a typo after --allow is told, instead of lifting nothing."""
+    """So that a typo after --allow is told, instead of lifting nothing. Shortfalls hold up no plan."""
     found: dict[str, bool] = {}
-    for path in Path(operate.__path__[0]).rglob("*.py"):
+    for path in set(Path(operate.__path__[0]).rglob("*.py")) - {Path(shortfalls.__file__)}:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "Guard":
                 continue

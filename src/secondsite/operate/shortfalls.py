@@ -48,9 +48,13 @@ def _unready(now: Mapping[str, Replicas], away: str) -> Iterator[Guard]:
 
 
 async def _record(dns: Dns, deployment: Deployment) -> list[Shortfall]:
-    home = deployment.primary.region.name
+    """After a failover it leads to the standby, from every server alike: that is no drift."""
+    home, away = deployment.primary.region.name, (deployment.standby or deployment.sites[-1]).region.name
     try:
         wanted, answers = set(await dns.addresses(home)), await dns.authoritative()
+        moved = set(await dns.addresses(away))
+        if answers and all(set(values) == moved for values in answers.values()):
+            return []
     except (InputError, MachineError):
         return []
     elsewhere = {server: values for server, values in answers.items() if set(values) != wanted}
