@@ -67,7 +67,8 @@ def slug(text: str) -> str:
 def rendered(name: str, pages: dict[str, str], source: str) -> tuple[str, str]:
     """Title and body."""
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = markdown.parse((ROOT / name).read_text("utf-8"))
+    text = (ROOT / name).read_text("utf-8")
+    tokens = markdown.parse(re.sub(r"\A<!--.*?-->\s*", "", text, flags=re.DOTALL))
     title, used = name, set()
     for at, token in enumerate(tokens):
         if token.type == "heading_open":

@@ -68,3 +68,7 @@ def test_every_link_leads_somewhere(site: Path) -> None:
             if led not in anchors or (anchor and anchor not in anchors[led]):
                 lost.append((name, href))
     assert not lost
+
+
+def test_a_comment_of_a_page_is_not_shown(site: Path) -> None:
+    assert [page.name for page in site.rglob("*.html") if "&lt;!-- Written" in page.read_text("utf-8")] == []
