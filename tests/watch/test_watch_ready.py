@@ -45,6 +45,14 @@ async def test_what_forbids_it_is_told_once_and_so_is_its_end() -> None:
 
 
 @in_loop
+async def test_a_plan_that_was_made_while_a_region_went_says_nothing() -> None:
+    one, changes = Watched.of(plan_of(BEHIND)), list[ReadyPlan]()
+    ready = readiness(one, changes, paused=True)
+    await ready.look()
+    assert (changes, ready.plans) == ([], {})
+
+
+@in_loop
 async def test_a_plan_that_cannot_be_made_is_not_ready() -> None:
     one, changes = Watched.of(), list[ReadyPlan]()
     for error in (MachineError.at("us-west-2", "wrong password", "give the right one"), ValueError("unforeseen")):

@@ -59,6 +59,8 @@ class Readiness:
     async def look(self) -> None:
         for fault in self.faults:
             made = await self._made(fault)
+            if self.paused():  # it was made while a region went, and says nothing about readiness
+                return
             known = self.plans.get(fault)
             self.plans[fault] = made
             if not made.ready if known is None else _shown(known) != _shown(made):
