@@ -18,7 +18,7 @@ from secondsite.watch.answering import Answering
 from secondsite.watch.http_server import HttpAnswer, HttpRequest, HttpServer, ListenAt
 from secondsite.watch.operations import PlanRefusal
 from secondsite.watch.permission import LastOperation, LastStep
-from secondsite.watch.readiness import ReadyPlan
+from secondsite.watch.readiness import ReadyPlan, ReadyStep
 from secondsite.watch.status import ContractRow, watch_status
 
 BEHIND = PlanRefusal("record-state", "lagging-mirror", "EVENTS is 912 messages behind", "look at the link", False)
@@ -33,7 +33,11 @@ STEPS = (
     LastStep("change-traffic", "the record leads to us-west-2"),
 )
 OPEN = LastOperation("failover-3f9a", 2.0, True, True, "watch west on vm acts; heard 2 s ago", "watch west", STEPS)
-READY = {fault: ReadyPlan(fault, 900.0, "4be1c2d3a4b5c6d7") for fault in (Fault.GRAY, Fault.REGION)}
+SEEN = (
+    ReadyStep("record-state", "record where the streams are", now=("EVENTS: last sequences origin 912, copy 911",)),
+    ReadyStep("promote-streams", "promote the copies", changes=("promote EVENTS in us-west-2",)),
+)
+READY = {fault: ReadyPlan(fault, 900.0, "4be1c2d3a4b5c6d7", steps=SEEN) for fault in (Fault.GRAY, Fault.REGION)}
 
 
 @in_loop

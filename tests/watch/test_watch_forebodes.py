@@ -145,6 +145,16 @@ async def test_where_all_is_well_nobody_is_woken(kit: Kit, tmp_path: Path) -> No
     assert await alerts(kit, world, tmp_path) == []
 
 
+@in_loop
+async def test_how_far_copies_are_behind_is_kept_with_the_plan(kit: Kit, tmp_path: Path) -> None:
+    world, doors = world_of(kit)
+    behind(world, doors)
+    (plan,) = await alerts(kit, world, tmp_path)
+    (record,) = [step for step in plan.steps if step.id == "record-state"]
+    assert record.now
+    assert all("the copy lacks 10000" in line for line in record.now), record.now
+
+
 @pytest.mark.parametrize("cause", CAUSES)
 @in_loop
 async def test_each_cause_is_an_alert_before_the_loss(cause: str, kit: Kit, tmp_path: Path) -> None:

@@ -109,6 +109,21 @@ def test_it_follows_by_itself_and_leaves_what_is_typed(browser: Browser) -> None
         assert browser.run("return document.querySelector('#question')") is None
 
 
+def test_what_the_plan_read_is_opened_by_keyboard_and_stays_open(browser: Browser) -> None:
+    with served("well") as (shown, url):
+        browser.open(f"{url}?every=200")
+        assert "copy 911" not in text(browser)
+        browser.run("document.querySelector('#plan-region summary').focus()")
+        browser.press(ENTER)
+        until(lambda: "now: EVENTS: last sequences origin 912, copy 911" in text(browser))
+        assert "promote EVENTS in us-west-2" in text(browser)
+        (gray, region) = sorted(shown.status["readiness"], key=lambda plan: str(plan["fault"]))
+        step = {**region["steps"][0], "now": ["EVENTS: last sequences origin 980, copy 980"]}
+        shown.status = {**shown.status, "readiness": [gray, {**region, "steps": [step]}]}
+        until(lambda: "now: EVENTS: last sequences origin 980, copy 980" in text(browser))
+        assert browser.run("return document.activeElement.parentElement.id") == "plan-region"
+
+
 def test_a_watch_that_is_gone_is_said(browser: Browser) -> None:
     with served("well") as (_, url):
         browser.open(f"{url}?every=200")

@@ -18,6 +18,16 @@ _MOVED = "serves-already"
 
 
 @frozen
+class ReadyStep:
+    """``changes``: what it would do. ``now``: what was read for it, such as how far copies are behind."""
+
+    id: str
+    title: str
+    changes: tuple[str, ...] = ()
+    now: tuple[str, ...] = ()
+
+
+@frozen
 class ReadyPlan:
     """``refusals`` empty: it may run, and nothing that it would feel is missing. ``problem``: why no plan could be
     made; ``made_s`` on the monotonic clock."""
@@ -27,6 +37,7 @@ class ReadyPlan:
     plan: str = ""
     refusals: tuple[PlanRefusal, ...] = ()
     problem: str = ""
+    steps: tuple[ReadyStep, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -77,7 +88,8 @@ class Readiness:
             return ReadyPlan(fault, self.clock(), problem=f"a defect of secondsite: {type(error).__name__}: {error}")
         refusals = refusals_of(plan)
         moved = any(one.guard == _MOVED for one in refusals)  # then home is not where clients should be
-        return ReadyPlan(fault, self.clock(), plan.hash, (*refusals, *(() if moved else short)))
+        steps = tuple(ReadyStep(one.step.id, one.step.title, one.changes, one.now) for one in plan.steps)
+        return ReadyPlan(fault, self.clock(), plan.hash, (*refusals, *(() if moved else short)), steps=steps)
 
 
 def _shown(one: ReadyPlan) -> object:

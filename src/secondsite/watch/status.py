@@ -95,4 +95,5 @@ def _plan(one: ReadyPlan, now_s: float) -> dict[str, Any]:
         "made_s": now_s - one.made_s,
         "problem": one.problem,
         "refusals": [asdict(refusal) for refusal in one.refusals],
+        "steps": [asdict(step) for step in one.steps],
     }

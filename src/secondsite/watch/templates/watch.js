@@ -5,7 +5,8 @@ const GIVE_UP_MS = 3 * EVERY_MS;
 let last = Date.now();
 
 function busy(part) {
-  return part.contains(document.activeElement) || [...part.querySelectorAll("input")].some(
+  const focused = document.activeElement;
+  return (part.contains(focused) && focused.tagName !== "SUMMARY") || [...part.querySelectorAll("input")].some(
     (one) => one.type === "checkbox" ? one.checked : one.type !== "hidden" && one.value !== "");
 }
 
@@ -21,6 +22,8 @@ function take(fresh) {
   const main = document.getElementById("main"), parts = new Map([...main.children].map((one) => [one.id, one]));
   const wanted = [...fresh.getElementById("main").children];
   for (const [id, one] of parts) if (!wanted.some((each) => each.id === id)) one.remove();
+  const open = [...main.querySelectorAll("details[open]")].map((one) => one.id);
+  const focused = document.activeElement.tagName === "SUMMARY" && document.activeElement.parentElement.id;
   let before = null;
   for (const one of wanted) {
     const old = parts.get(one.id);
@@ -31,6 +34,8 @@ function take(fresh) {
     if (put.parentElement !== main || put.previousElementSibling !== before) before ? before.after(put) : main.prepend(put);
     before = put;
   }
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+  if (focused) document.getElementById(focused)?.querySelector("summary").focus({ preventScroll: true });
 }
 
 async function look() {
