@@ -66,7 +66,7 @@ def test_who_decides_is_told_by_name_or_address(system: System) -> None:
 @pytest.mark.parametrize(
     ("strategy", "trigger", "why"),
     [
-        ("backup-restore/backup", "watch", "nothing runs in us-west-2"),
+        ("backup-restore/backup", "watch", "there are no servers in us-west-2"),
         ("single-region/none/manual", "watch", "there is no second region"),
         (LEAF, "http://127.0.0.1:8088", "a lab has a watch of its own"),
     ],

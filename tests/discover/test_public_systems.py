@@ -239,7 +239,7 @@ def test_a_configuration_that_is_made_on_the_way_accuses_nobody(tmp_path: Path) 
     assert hazards["nats-streams-unseen"] == "JetStream may be on in leaf, and not one of its streams is known"
     assert "was not read" in found.system.marks["nats.leaf.sync_interval"].why
     told, _ = secondsite("init", str(tmp_path), "--file", str(tmp_path / "s.yaml"))
-    assert told.startswith("no streams known: JetStream may be on in leaf, and")
+    assert told.startswith("no streams known: JetStream may be on in leaf, but")
 
 
 def test_an_image_that_the_chart_chooses_is_not_called_floating(tmp_path: Path) -> None:

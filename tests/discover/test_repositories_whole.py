@@ -164,6 +164,15 @@ def test_a_variable_within_a_word_is_told_without_its_name(tmp_path: Path) -> No
     assert not [note for note in notes if "…" in note]
 
 
+CONFIGURED = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: streams}
+data:
+  ONE.json: '{"name": "ONE", "subjects": ["one.*"], "retention": "limits", "storage": "file", "num_replicas": 3}'
+"""
+
+
 def test_a_stream_whose_settings_stand_elsewhere_is_there(tmp_path: Path) -> None:
     adding = "nats stream add 'ONE' --subjects 'one.*' --config=/dev/stdin"
     script = f"while echo $CFG | base64 -d | {adding} | grep x\ndo\nsleep 1\ndone\n"
@@ -173,6 +182,13 @@ def test_a_stream_whose_settings_stand_elsewhere_is_there(tmp_path: Path) -> Non
     assert [problem.what for problem in found.unread] == ["adds the stream ONE with settings that stand elsewhere"]
     accused = {hazard.rule for hazard in audit(found.system)}
     assert not accused & {"nats-stream-single-replica", "nats-stream-unbounded"}
+    for name in ("a.yaml", "z.yaml"):  # read before the script and after it
+        (tmp_path / name).write_text(CONFIGURED)
+        known = discover([tmp_path], base=tmp_path)
+        assert known.unread == ()
+        ((stream,),) = (cluster.streams for cluster in known.system.nats)
+        assert (stream.replicas, stream.max_age_s) == (3, None)
+        (tmp_path / name).unlink()
     (tmp_path / "setup.sh").write_text(SCRIPT.format(name="ONE"))
     plain = discover([tmp_path], base=tmp_path).system
     assert {hazard.rule for hazard in audit(plain)} >= {"nats-stream-single-replica", "nats-stream-unbounded"}

@@ -74,7 +74,7 @@ def test_a_controller_that_owns_what_a_failback_fences_is_named(kit: Kit) -> Non
     look = Promote().look(context_of(FakeWorld(deployment, set()), procedure), step)
     guards = [guard for guard in asyncio.run(look).guards if guard.id == "reconciled"]
     assert [guard.what for guard in guards] == [
-        f"nack nats/events in {AWAY} puts back the subjects of {AWAY}'s streams"
+        f"nack nats/events in {AWAY} would revert the subjects of {AWAY}'s streams"
     ]
 
 

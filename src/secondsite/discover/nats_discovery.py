@@ -301,6 +301,8 @@ def _absorb(into: StreamDrafts, streams: StreamDrafts) -> None:
         known.values = {**draft.values, **known.values}
         known.marks = {**draft.marks, **known.marks}
     into.unread += streams.unread
+    into.whole |= streams.whole
+    into.elsewhere |= streams.elsewhere
     for name, consumers in streams.consumers.items():
         into.consumers[name] = {**consumers, **into.consumers.get(name, {})}
 

@@ -54,13 +54,9 @@ def read_script(text: str, first: Place, streams: StreamDrafts, given: Mapping[s
             what = f"adds the {kind} {unknown}, a name that only the run knows"
             streams.unread.append(Problem(command.place, what, "read it from the server with --nats"))
             continue
-        elsewhere = options.pop("config", "")
-        if elsewhere:
-            what = f"adds the {kind} {plain[0]} with settings that stand elsewhere"
-            streams.unread.append(Problem(command.place, what, "read it from the server with --nats"))
+        if options.pop("config", "") and kind == "stream":
+            streams.elsewhere[plain[0]] = command.place
         _take(kind, plain, options, command.place, streams)
-        if elsewhere and kind == "stream":
-            _leave_open(streams.stream(plain[0], command.place))
         any_call = True
     return any_call
 
@@ -91,13 +87,6 @@ def _take(kind: str, plain: list[str], options: dict[str, str], place: Place, st
     draft.read("settings", Settings({**USUAL[StreamKind(kind)], **draft.values.get("settings", {})}), place)
     if options.get("history", "").isdecimal():
         draft.read("max_messages_per_subject", int(options["history"]), place)
-
-
-def _leave_open(draft: Draft) -> None:
-    """What the command does not say is unknown, and none of the server's defaults."""
-    for attribute in ("replicas", "max_age_s", "max_bytes", "max_messages"):
-        if attribute not in draft.values:
-            draft.assume(attribute, None, "its settings stand elsewhere, and were not read")
 
 
 def _split_options(words: list[str]) -> tuple[list[str], dict[str, str]]:

@@ -48,11 +48,17 @@ _WORDS = {"work": "workqueue", "work_queue": "workqueue", "f": "file", "m": "mem
 
 @define
 class StreamDrafts:
-    """Drafts by stream name; consumers by stream and name."""
+    """Drafts by stream name; consumers by stream and name.
+
+    ``whole``: whose configuration was read as the server takes it. ``elsewhere``: of which a command says that the
+    settings stand in another place; it may be one that was read.
+    """
 
     drafts: dict[str, Draft] = field(factory=dict)
     consumers: dict[str, dict[str, Draft]] = field(factory=dict)
     unread: list[Problem] = field(factory=list)
+    whole: set[str] = field(factory=set)
+    elsewhere: dict[str, Place] = field(factory=dict)
 
     def stream(self, name: str, place: Place | None) -> Draft:
         if name not in self.drafts:
@@ -81,6 +87,9 @@ class StreamDrafts:
         for name, consumers in self.consumers.items():
             mark = next(iter(consumers.values())).marks.get("")
             self.stream(name, mark.place if mark else None)
+        for name, place in self.elsewhere.items():
+            if name not in self.whole:
+                self._leave_open(name, place)
         marks, built = Draft(unread=self.unread), []
         for name, draft in self.drafts.items():
             consumers = self.consumers.get(name, {})
@@ -90,6 +99,15 @@ class StreamDrafts:
             built.append(Stream(**{**draft.values, "consumers": consumers_built}))
             marks.nest(f"streams.{name}", draft)
         return tuple(built), marks
+
+    def _leave_open(self, name: str, place: Place) -> None:
+        """What the command does not say is unknown, and none of the server's defaults."""
+        what = f"adds the stream {name} with settings that stand elsewhere"
+        self.unread.append(Problem(place, what, "read it from the server with --nats"))
+        draft = self.stream(name, place)
+        for attribute in ("replicas", "max_age_s", "max_bytes", "max_messages"):
+            if attribute not in draft.values:
+                draft.assume(attribute, None, "its settings stand elsewhere, and were not read")
 
 
 def read_config_map(resource: Resource, streams: StreamDrafts) -> bool:
@@ -124,6 +142,7 @@ def _read_json(document: Node, key: str, streams: StreamDrafts) -> bool:
     config = at["config"] if at["config"].entries else at
     names = config.entries.keys()
     if names & _STREAM_KEYS and not names & {"durable_name"} and config["name"].text:
+        streams.whole.add(config["name"].text)
         _json_stream(config, streams.stream(config["name"].text, config["name"].place))
         return True
     if names & _CONSUMER_KEYS:
@@ -247,7 +266,9 @@ def read_nack(resource: Resource, streams: StreamDrafts) -> None:
         _limit(draft, "max_messages_per_subject", spec["history"])
         _settle(draft, nack_bucket(kind, spec), spec)
     else:
-        draft = streams.stream(spec["name"].text or resource.name, resource.place)
+        name = spec["name"].text or resource.name
+        streams.whole.add(name)
+        draft = streams.stream(name, resource.place)
         draft.read("subjects", spec["subjects"].texts or None, spec["subjects"])
         _settle(draft, nack_stream(spec), spec)
     for key in CHOICES:
