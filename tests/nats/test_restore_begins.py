@@ -57,7 +57,7 @@ def test_a_server_that_takes_no_more_ends_it(server: Server) -> None:
             await upload.send(b"one")
             await listening.unsubscribe()
             await leader.flush()
-            with pytest.raises(RestoreCutError, match="takes no more"):
+            with pytest.raises(RestoreCutError, match="accepts no more data"):
                 await upload.finish()
             await upload.close()
 

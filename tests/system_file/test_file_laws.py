@@ -30,6 +30,7 @@ from secondsite.model.access import (
     StoreAccess,
 )
 from secondsite.model.contract import Contract
+from secondsite.model.external_service import ExternalService
 from secondsite.model.fault import Fault
 from secondsite.model.load import Load, Population
 from secondsite.model.mark import Knowledge, Mark
@@ -39,6 +40,7 @@ from secondsite.model.place import Place
 from secondsite.model.region import Region
 from secondsite.model.service import Autoscale
 from secondsite.model.settings import Settings
+from secondsite.model.store import Replication
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Cores, Seconds
 from secondsite.model.watching import WatchPolicy
@@ -103,9 +105,20 @@ def nouns(noun: type[Any]) -> st.SearchStrategy[Any]:
             drawn = nouns(field.noun or object)
         else:
             drawn = _lists(field.noun or object)
-        if field.attribute in ("service", "depends_on", "routes_to", "covers", "copy_of", "mirror", "sources"):
+        if field.attribute in (
+            "service",
+            "depends_on",
+            "called_by",
+            "routes_to",
+            "covers",
+            "copy_of",
+            "mirror",
+            "sources",
+        ):
             drawn = st.just({"service": "", "copy_of": "", "mirror": None}.get(field.attribute, ()))
         if field.attribute in ("name", "rule", "region", "cluster", "stream", "reason") and field.hint is str:
+            drawn = NAMES
+        if field.attribute == "host" and noun is ExternalService:
             drawn = NAMES
         if field.attribute == "restore_bytes_per_s":
             drawn = st.integers(1, 2**40).map(Bytes)
@@ -160,7 +173,11 @@ def systems(draw: st.DrawFn) -> System:
         clusters = (*clusters, NatsCluster("n", streams=streams))
     if system.operate and system.operate.writers is Writers.ONE:  # which no server in operator mode can keep
         clusters = tuple(evolve(cluster, operator=False) for cluster in clusters)
-    system = evolve(system, services=services, nats=clusters)
+    of_postgres = (Replication.SYNCHRONOUS, Replication.ARCHIVE)
+    stores = tuple(
+        evolve(store, engine="postgres") if store.replication in of_postgres else store for store in system.stores
+    )
+    system = evolve(system, services=services, nats=clusters, stores=stores)
     return evolve(system, marks=draw(marks_of(system)))
 
 

@@ -103,7 +103,9 @@ class RedisFleet(StoreFleet):
             "masterauth anything",
             "repl-diskless-sync-delay 0",
             "repl-timeout 5",
-            "appendfsync no",
+            # While a disk syncs, `everysec` answers before a write is in the file, and kill -9 loses it: the system's
+            # own server stands for one on a disk of its own. A replica runs as it ships.
+            *(() if database.standby else ("appendfsync no",)),
             *self._role(database),
         ]
         (home / "valkey.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
