@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -35,12 +36,23 @@ BIN = Path(sys.executable).parent
 ACCESS, SECRET = "AKIAEXAMPLE", "secretsecretsecret"
 
 
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_WORKERS = max(_WORKER + 1, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+_PORTS = [port for port in (*range(30_000, 32_768), *range(61_000, 65_536)) if port % _WORKERS == _WORKER]
+_GIVEN: deque[int] = deque(maxlen=500)
+
+
 def free_port() -> int:
-    """Below the range that the system takes for outgoing connections: nobody gets it between now and its use."""
+    """Beside the range that the system takes for outgoing connections, and beside the blocks of a lab on one address:
+    nobody gets it between now and its use, another worker of the tests neither.
+    """
     while True:
-        port = 12_000 + secrets.randbelow(20_000)
+        port: int = secrets.choice(_PORTS)
+        if port in _GIVEN:
+            continue
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _GIVEN.append(port)
             return port
 
 
