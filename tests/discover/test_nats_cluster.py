@@ -201,6 +201,7 @@ KEYS = ["jetstream", "cluster", "gateway", "leafnodes", "system_account", "accou
 KEYS += ["routes", "name", "tls", "sync_interval", "max_file", "enabled", "deny_imports", "creds", "account", "urls"]
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(

@@ -107,6 +107,7 @@ def test_a_record_deleted_in_the_same_instant_is_no_longer_swapped(cloudflare: F
     assert cloudflare.records == {}
 
 
+@pytest.mark.slow
 def test_a_change_of_google_s_is_followed_until_it_is_done(google: FakeGoogle) -> None:
     google.put(f"{HOST}.", "A", "192.0.2.1")
     google.pending = 2

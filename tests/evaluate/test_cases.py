@@ -362,6 +362,7 @@ def _names(cluster: NatsCluster) -> tuple[str, ...]:
     return tuple(stream.name for stream in cluster.streams)
 
 
+@pytest.mark.slow
 def test_what_stands_in_several_regions_is_the_baseline(
     assessed: Callable[..., Assessment], catalogue: Catalogue, auditor: Auditor
 ) -> None:

@@ -95,6 +95,7 @@ def manifest(documents: tuple[StoredObject, ...], codecs: tuple[str, ...] = ()) 
 WHOLE = manifest((stored("backup.json", b"{}"), stored("consumers.json", b"[]")))
 
 
+@pytest.mark.slow
 def test_manifests() -> None:
     """Changed on the way they are refused; with a checksum that fits, nothing in them is dropped or bent."""
     written = to_json(WHOLE)

@@ -154,6 +154,7 @@ def test_killed_at_every_point_it_ends_the_same(strategy: str, fault: Fault | No
         assert world.end() == whole.end(), f"killed at point {at}"
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(data=some.data())
 def test_more_edges_and_several_deaths_end_the_same(kit: Kit, data: some.DataObject) -> None:

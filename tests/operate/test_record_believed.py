@@ -97,6 +97,7 @@ def test_where_nobody_said_where_it_should_lead_that_is_said(kit: Kit) -> None:
     assert [kind for kind, _ in notes] == ["unchecked"]
 
 
+@pytest.mark.slow
 def test_a_name_that_nobody_has_leads_nowhere_and_silence_is_no_answer() -> None:
     async def run() -> tuple[tuple[str, ...], tuple[str, ...]]:
         async with name_server("10.1.0.1") as (_, at):
