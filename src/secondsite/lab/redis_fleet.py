@@ -1,8 +1,7 @@
 """The Redis servers of a lab: a primary and a replica for each store with data that a strategy has follow elsewhere.
 
 They are real Valkey servers, and the replica follows through the WAN process. Each write is in the append-only file
-before it is answered; a lab kills processes, and the kernel keeps what they wrote. Nothing is synced: while a sync is
-under way a server puts off its writes for up to two seconds, and answers all the same.
+before it is answered; a lab kills processes, and the kernel keeps what they wrote.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from secondsite.publish.deploy.stores import (
     Yaml,
     headless,
     plain,
+    postgres_container,
     stateful_set,
 )
 from secondsite.publish.deploy.texts import file_name
@@ -166,16 +167,7 @@ def _restored(replica: StoreReplica, service: Service, url: str) -> Iterator[Yam
         "recovery_target_action": "promote",
         "archive_mode": "off",
     }
-    given = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    server = {
-        "name": "postgres",
-        "image": service.image,
-        "args": ["postgres", *given],
-        "env": where,
-        "ports": [{"name": "postgres", "containerPort": POSTGRES_PORT}],
-        "readinessProbe": {"exec": {"command": ["sh", "-c", _SERVES]}, "periodSeconds": 10},
-        "volumeMounts": [data],
-    }
+    server = postgres_container(service, settings, where, ["sh", "-c", _SERVES], data)
     yield stateful_set(replica, service, [begin], server, [], pods=0)
     yield headless(service, "postgres", POSTGRES_PORT)
 

@@ -8,7 +8,7 @@ out there. No file holds a password: it comes from a Secret, by the environment.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from attrs import frozen
@@ -197,16 +197,7 @@ def _postgres(replica: StoreReplica, service: Service, host: str) -> Iterator[Ya
         "env": [*where, {"name": "PRIMARY", "value": settings["primary_conninfo"]}],
         "volumeMounts": [data],
     }
-    given = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    server = {
-        "name": "postgres",
-        "image": service.image,
-        "args": ["postgres", *given],
-        "env": where,
-        "ports": [{"name": "postgres", "containerPort": POSTGRES_PORT}],
-        "readinessProbe": {"exec": {"command": ["pg_isready", "-U", FOLLOWER]}, "periodSeconds": 10},
-        "volumeMounts": [data],
-    }
+    server = postgres_container(service, settings, where, ["pg_isready", "-U", FOLLOWER], data)
     yield stateful_set(replica, service, [begin], server, [])
     yield headless(service, "postgres", POSTGRES_PORT)
 
@@ -253,6 +244,22 @@ def _redis(replica: StoreReplica, service: Service, host: str) -> Iterator[Yaml]
     yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": named, "data": config["data"]}
     yield stateful_set(replica, service, [begin], server, volumes)
     yield headless(service, "redis", REDIS_PORT)
+
+
+def postgres_container(
+    service: Service, settings: Mapping[str, str], where: Sequence[object], ready: list[str], data: Yaml
+) -> Yaml:
+    """The server's own container: ``settings`` on its command line, ``ready`` as its readiness probe."""
+    given = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    return {
+        "name": "postgres",
+        "image": service.image,
+        "args": ["postgres", *given],
+        "env": where,
+        "ports": [{"name": "postgres", "containerPort": POSTGRES_PORT}],
+        "readinessProbe": {"exec": {"command": ready}, "periodSeconds": 10},
+        "volumeMounts": [data],
+    }
 
 
 def stateful_set(
