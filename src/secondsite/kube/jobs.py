@@ -240,8 +240,8 @@ def _state(origin: JobOrigin, template: JobTemplate, job: Any) -> JobState:
     true = {one["type"]: one for one in conditions if one.get("status") == "True"}
     phases = {"Complete": JobPhase.COMPLETE, "Failed": JobPhase.FAILED}
     phase = next((phases[kind] for kind in phases if kind in true), JobPhase.RUNNING)
-    said = true.get("Failed") or {}
-    why = ": ".join(filter(None, (said.get("reason", ""), said.get("message", ""))))
+    condition = true.get("Failed") or {}
+    why = ": ".join(filter(None, (condition.get("reason", ""), condition.get("message", ""))))
     return JobState(origin, template, phase, str(job.metadata.uid), why)
 
 
