@@ -120,7 +120,7 @@ def job(
     """Run a Job in the cluster of a region: from the template of `cronjob/NAMESPACE/NAME`, or as a copy of
     `job/NAMESPACE/NAME`.
 
-    A name runs once: a Job that is there already is waited for, and not started a second time. Shows the last lines of
+    A name runs once: a Job that exists already is waited for, and not started a second time. Shows the last lines of
     its log. Exit code: 0 it is complete (or can be started), 1 it failed, 3 it has not ended in time.
     """
     from secondsite.discover.system_file.reading import load_system
