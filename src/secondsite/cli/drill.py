@@ -41,6 +41,12 @@ app.command(
 )
 
 
+_STRATEGY = (
+    "Strategy, or STRATEGY@VERSION; STRATEGY@today runs on the system as it is now. By default what `operate:` says is "
+    "deployed, or what `evaluate` recommends."
+)
+
+
 @app.default
 def drill(
     name: Annotated[str, Parameter(name="drill", help="The drill to run; `--list` shows all.")] = "region-loss",
@@ -49,11 +55,7 @@ def drill(
     file: Annotated[Path, Parameter(help="The system file.")] = SYSTEM_FILE,
     strategy: Annotated[
         tuple[str, ...],
-        Parameter(
-            help="Strategy, or STRATEGY@VERSION; STRATEGY@today runs on the system as it is now. By default what "
-            "`operate:` says is deployed, or what `evaluate` recommends.",
-            negative="",
-        ),
+        Parameter(help=_STRATEGY, negative=""),
     ] = (),
     runs: Annotated[PositiveInt, Parameter(help="Number of runs; 22 that all hold prove a contract at 90 %.")] = 1,
     jobs: Annotated[PositiveInt | None, Parameter(help="Runs at the same time; two per core by default.")] = None,
@@ -104,8 +106,8 @@ def drill(
         return _finish(results, root, sign, json_)
     if controls:
         return _controls(setup, root, json_)
-    drill = find_drill(name).id
-    pairs = MATRIX if all_ else [(drill, text) for text in strategy or (_usual(system, file),)]
+    one = find_drill(name).id
+    pairs = MATRIX if all_ else [(one, text) for text in strategy or (_usual(system, file),)]
     pairs = [(one, each) for one, text in pairs for each in world.versions(text)]
     planned = [(one, world.reaching(one, setup(text), runs)) for one, text in pairs]
     if workers:
