@@ -323,7 +323,7 @@ def test_a_measured_figure_says_on_what_and_when(inputs: Inputs) -> None:
     assert texts["sources.md"].count('- <a id="m') > 5
     for name, text in texts.items():
         for source in re.findall(r'^- <a id="m\d+"></a>(.*)$', text, re.MULTILINE):
-            dated = re.search(r"\b20\d\d-\d\d", source) and re.search(r"nats-server \d+\.\d+", source)
+            dated = re.search(r"\b20\d\d-\d\d", source) and re.search(r"(nats-server|PostgreSQL) \d+\.\d+", source)
             assert dated or re.search(r"; from (\[\[m\d+\]\] ?)+$", source), f"{name}: {source}"
 
 
@@ -364,6 +364,26 @@ def test_new_money_people_s_time_and_once_are_columns_of_their_own(inputs: Input
     assert {"Hours, once", "USD/month new", "People's time, USD/month added"} <= set(head)
     assert found.count("to the provider; people's time ~") == 2 * len(inputs.evaluation.recommendation.migration)
     assert "people's hours included" not in "".join(pages.values())
+
+
+def test_the_ways_of_each_database_stand_side_by_side(inputs: Inputs) -> None:
+    """What is laid out is told apart, and has no price of its own; what waits loses nothing, and says what it waits."""
+    (store,) = (one for one in inputs.system.stores if one.engine == "postgres")
+    page = markdown(inputs)["multi-region-evaluation.md"]
+    (found,) = (table for table in tables(page) if table[0][:2] == ["Store", "Replication"])
+    rows = {re.sub(r"[*`]", "", row[1]).partition(":")[0]: row for row in found[1:]}
+    assert list(rows) == ["replica", "synchronous", "archive", "none"]
+    assert [row[0] for row in found[1:]] == [f"`{store.name}`", "", "", ""]
+    assert [name for name, row in rows.items() if "**" in row[1]] == ["replica"]
+    assert [name for name, row in rows.items() if row[5] == "–"] == ["replica"]
+    assert rows["synchronous"][2].startswith("~0\u00a0s ")
+    assert not rows["replica"][2].startswith("~0\u00a0s ")
+    commit_ms = {name: float(re.findall(r"~([\d.]+)", row[4])[0]) for name, row in rows.items()}
+    assert commit_ms["synchronous"] > commit_ms["replica"] == commit_ms["archive"] == commit_ms["none"]
+    alone = attrs.evolve(inputs.evaluation.recommendation, stores=())
+    without = attrs.evolve(inputs, evaluation=attrs.evolve(inputs.evaluation, recommendation=alone))
+    assert "Databases between regions" in page
+    assert "Databases between regions" not in markdown(without)["multi-region-evaluation.md"]
 
 
 @pytest.mark.slow
