@@ -56,7 +56,7 @@ def changes(update: Update) -> list[str]:
 
 def test_two_blocks_that_end_on_one_line_both_grow(file: Path, system: System) -> None:
     def probed(probes: Probes) -> System:
-        marks = {"services.api.probes.liveness.kind": Mark(Knowledge.READ, Place("api.yaml", 9))}  # blocks, not one line
+        marks = {"services.api.probes.liveness.kind": Mark(Knowledge.READ, Place("api.yaml", 9))}  # as blocks
         api = evolve(system.services[0], probes=probes)
         return evolve(system, services=(api, *system.services[1:]), marks={**system.marks, **marks})
 
