@@ -122,8 +122,8 @@ def _by_store(inputs: Inputs, one: StoreVerdict, written: str, sources: Sources)
     ]
     shown = Md(f"{measured_text(measured, whole=False)} {evidence_mark(measured, sources)}") if measured else "never"
     proven = measured is not None and one.verdict is not Verdict.UNPROVEN
-    said = Md(f"{strong(one.verdict)}, {text(measured.scope if proven and measured else one.why)}")
-    return (code(contract.name), limits[0], "–", limits[1], "–", "–", shown, said)
+    judged = Md(f"{strong(one.verdict)}, {text(measured.scope if proven and measured else one.why)}")
+    return (code(contract.name), limits[0], "–", limits[1], "–", "–", shown, judged)
 
 
 def verdict(standing: ContractBoardRow) -> Md:

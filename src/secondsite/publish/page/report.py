@@ -27,12 +27,12 @@ ReadTimeline = Callable[[Path], DrillTimeline]
 
 @frozen
 class StoreLine:
-    """One store of a contract on the whole state: ``told`` is what was measured of it, else why nothing was."""
+    """One store of a contract on the whole state: ``note`` is what was measured of it, else why nothing was."""
 
     name: str
     verdict: str
     scope: str
-    told: str
+    note: str
 
 
 @frozen
@@ -135,7 +135,7 @@ def _store(one: StoreVerdict) -> StoreLine:
         name=one.contract.part,
         verdict=str(one.verdict),
         scope=one.measured.scope if proven and one.measured else "",
-        told=measured_line(one.measured) if proven and one.measured else one.why,
+        note=measured_line(one.measured) if proven and one.measured else one.why,
     )
 
 
