@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from secondsite.model.deployment import Deployment
 from secondsite.operate.shell import word
 from secondsite.publish.deploy.deploy_step import DeployStep
+from secondsite.publish.deploy.snapshots import snapshot_steps
 from secondsite.publish.deploy.store_archives import KEYS, RenderedArchive, rendered_archives
 from secondsite.publish.deploy.store_providers import TERRAFORM, provided, provider_files
 from secondsite.publish.deploy.stores import (
@@ -29,6 +30,7 @@ def store_steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[Dep
         yield _replica(each)
     for archive in rendered_archives(deployment):
         yield _archive(archive)
+    yield from snapshot_steps(deployment)
     if replicas := provided(deployment):
         yield _provided(deployment, replicas)
 
