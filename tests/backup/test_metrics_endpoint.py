@@ -15,7 +15,7 @@ from secondsite.model.errors import MachineError
 
 
 def asked(port: int, method: str, path: str) -> tuple[int, str, str]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     connection.request(method, path)
     answer = connection.getresponse()
     body = answer.read().decode()
@@ -43,7 +43,7 @@ def test_strangers_learn_no_version() -> None:
 @pytest.mark.parametrize("line", [b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 200, b"GET / HTTP/9.9", b"GET"])
 def test_what_is_no_request_learns_no_version_either(line: bytes) -> None:
     port = BackupMetrics(60.0).serve("127.0.0.1", 0)
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
         client.sendall(line + b"\r\n\r\n")
         client.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: client.recv(4096), b""))

@@ -28,9 +28,9 @@ def test_names_with_control_characters_come_back(start: Callable[..., Server], t
         client = await connect(source.url)
         for number, name in enumerate(NAMES):
             config = {"name": name, "subjects": [f"s{number}.>"], "num_replicas": 1, "storage": "file"}
-            answer = await client.request(f"$JS.API.STREAM.CREATE.{name}", json.dumps(config).encode(), timeout=5)
+            answer = await client.request(f"$JS.API.STREAM.CREATE.{name}", json.dumps(config).encode(), timeout=30)
             assert "error" not in json.loads(answer.data), (name, answer.data)
-            await client.request(f"s{number}.a", b"x", timeout=5)
+            await client.request(f"s{number}.a", b"x", timeout=30)
         await client.close()
         made = await run_backup(source.place, store, BackupPlan(), Silent())
         assert {stream.name for stream in made.streams} == set(NAMES)

@@ -102,9 +102,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         async def fill() -> None:
             client = await connect(url)
             config = {"name": STREAM, "subjects": ["e.>"], "num_replicas": 1, "storage": "file"}
-            answer = await client.request(f"$JS.API.STREAM.CREATE.{STREAM}", json.dumps(config).encode(), timeout=5)
+            answer = await client.request(f"$JS.API.STREAM.CREATE.{STREAM}", json.dumps(config).encode(), timeout=30)
             assert "error" not in json.loads(answer.data), answer.data
-            await client.request("e.a", b"x", timeout=5)
+            await client.request("e.a", b"x", timeout=30)
             await client.close()
 
         asyncio.run(fill())

@@ -390,4 +390,4 @@ def test_a_scaffold_that_lists_nothing_that_is_there_is_no_reason_to_read_nothin
     )
     assert [service.name for service in found.system.services] == ["shop"]
     assert any("does not exist" in problem.what for problem in found.skipped)
-    assert any("nothing that its kustomization lists" in note for note in found.notes)
+    assert any("lists files that do not exist" in note for note in found.notes)

@@ -114,7 +114,7 @@ def theirs(text: str, folder: Path) -> bool:
     (folder / "inc.conf").write_text("z = 3\n")
     (folder / "nats.conf").write_bytes(text.encode())
     done = subprocess.run(
-        [SERVER, "-t", "-c", "nats.conf"], cwd=folder, capture_output=True, text=True, timeout=10, check=False
+        [SERVER, "-t", "-c", "nats.conf"], cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
     output = done.stdout + done.stderr
     return done.returncode == 0 or "unknown field" in output or "no values" in output or "validating" in output
@@ -147,7 +147,7 @@ def test_we_go_on_without_the_pod(text: str, tmp_path: Path) -> None:
 def test_the_full_example_is_valid_to_the_last_key(tmp_path: Path) -> None:
     (tmp_path / "nats.conf").write_text(FULL)
     done = subprocess.run(
-        [SERVER, "-t", "-c", "nats.conf"], cwd=tmp_path, capture_output=True, text=True, timeout=10, check=False
+        [SERVER, "-t", "-c", "nats.conf"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
 

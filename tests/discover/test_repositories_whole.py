@@ -179,7 +179,9 @@ def test_a_stream_whose_settings_stand_elsewhere_is_there(tmp_path: Path) -> Non
     found = _read(tmp_path, {"setup.sh": script})
     (stream,) = (stream for cluster in found.system.nats for stream in cluster.streams)
     assert (stream.name, stream.subjects) == ("ONE", ("one.*",))
-    assert [problem.what for problem in found.unread] == ["adds the stream ONE with settings that stand elsewhere"]
+    assert [problem.what for problem in found.unread] == [
+        "adds the stream ONE with settings that are defined elsewhere"
+    ]
     accused = {hazard.rule for hazard in audit(found.system)}
     assert not accused & {"nats-stream-single-replica", "nats-stream-unbounded"}
     for name in ("a.yaml", "z.yaml"):  # read before the script and after it

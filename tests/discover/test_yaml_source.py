@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from secondsite.discover import yaml_source
-from secondsite.discover.yaml_source import ListNode, MapNode, Node, ScalarNode, load_documents, read_text, to_plain
+from secondsite.discover.yaml_source import (
+    ListNode,
+    MapNode,
+    Node,
+    ScalarNode,
+    load_documents,
+    load_manifests,
+    read_text,
+    to_plain,
+)
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.place import Place
 
@@ -34,6 +44,26 @@ def test_every_node_knows_its_line_and_column() -> None:
     items = node.entries["a"]
     assert isinstance(items, ListNode)
     assert [item.place for item in items.items] == [Place("a.yaml", 2, 5), Place("a.yaml", 3, 5)]
+
+
+PRIVATE = "\ue000\ue001\ue002"
+
+
+@pytest.mark.parametrize("read", [load_documents, load_manifests])
+def test_characters_of_private_use_are_kept(read: Callable[[str, str], list[Node]]) -> None:
+    (document,) = read(f"{{a: '{PRIVATE}'}}", "a.yaml")
+    assert to_plain(document) == {"a": PRIVATE}
+
+
+@pytest.mark.parametrize("read", [load_documents, load_manifests])
+def test_a_quoted_merge_key_is_a_key(read: Callable[[str, str], list[Node]]) -> None:
+    (document,) = read("a: &x {b: 1}\nc:\n  '<<': *x\nd:\n  <<: *x\n", "a.yaml")
+    assert to_plain(document) == {"a": {"b": 1}, "c": {"<<": {"b": 1}}, "d": {"b": 1}}
+
+
+def test_they_are_kept_beside_a_variable_in_braces() -> None:
+    (document,) = load_manifests(f"{{a: '{PRIVATE}', size: ${{SIZE}}}}", "a.yaml")
+    assert to_plain(document) == {"a": PRIVATE, "size": "${SIZE}"}
 
 
 def test_a_block_knows_where_its_text_begins() -> None:
@@ -70,8 +100,8 @@ def test_empty_documents_are_left_out() -> None:
 def test_all_duplicate_keys_are_told_at_once() -> None:
     told = problem("a: 1\nb: 1\na: 2\nb: 2\n")
     assert told.splitlines() == [
-        "a.yaml:3:1: 'a' stands twice, first at line 1; keep one of the two",
-        "a.yaml:4:1: 'b' stands twice, first at line 2; keep one of the two",
+        "a.yaml:3:1: 'a' is written twice, first at line 1; keep one of the two",
+        "a.yaml:4:1: 'b' is written twice, first at line 2; keep one of the two",
     ]
 
 

@@ -16,9 +16,10 @@ from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
 from secondsite.drill import series
 from secondsite.drill.play.aged import AgedWrites, read_aged, save_aged
-from secondsite.drill.play.ageing import can_be_kept
+from secondsite.drill.play.ageing import can_be_kept, kept_as
 from secondsite.drill.play.setup import make_setup
 from secondsite.drill.series import series_size
+from secondsite.lab import postgres_files
 from secondsite.lab.aged import AgedStream, keep_stream
 from secondsite.lab.options import LabOptions
 from secondsite.lab.world import Lab
@@ -103,6 +104,20 @@ def test_what_its_stream_may_have_forgotten_is_written_anew(kept: Path) -> None:
 def test_only_streams_of_their_own_clients_can_be_kept(strategy: str, can: bool) -> None:
     setup = make_setup(load_system(EXAMPLE), load_catalogue(), Strategy.parse(strategy))
     assert can_be_kept(setup) is can
+
+
+def test_files_of_another_major_version_of_postgresql_are_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when its package was installed since: no server reads the files of another one."""
+    setup = make_setup(load_system(EXAMPLE), load_catalogue(), Strategy.parse("warm-standby/leafnode-mirror"))
+    monkeypatch.setattr(postgres_files, "PACKAGED", (str(tmp_path / "{major}"),))
+    before = kept_as(setup, LabOptions(databases=True))
+    assert kept_as(setup, LabOptions(databases=True)) == before
+    (tmp_path / "16").mkdir()  # as the example's image says
+    for name in ("postgres", "initdb", "pg_ctl", "pg_basebackup", "pg_rewind"):
+        (tmp_path / "16" / name).touch()
+    assert kept_as(setup, LabOptions(databases=True)) != before
 
 
 def test_labs_stand_idle_only_while_writes_grow_old(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 import subprocess
@@ -20,12 +21,12 @@ from secondsite.catalogue.bundle import load_catalogue
 from secondsite.cli.__main__ import run as cli
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.play.profile import profile
-from secondsite.drill.play.setup import make_setup
+from secondsite.drill.play.setup import Setup, make_setup
 from secondsite.drill.registry import DRILLS, MATRIX, find_drill
 from secondsite.drill.run import RunResult, run_drill
 from secondsite.drill.verdict.judgement import RunJudgement
 from secondsite.model.contract import Verdict
-from secondsite.model.errors import InputError, MachineError
+from secondsite.model.errors import EXIT_UNPROVEN, InputError, MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.strategy import Strategy
 from secondsite.publish.terminal.drill import render_drills
@@ -100,6 +101,27 @@ def test_the_list_and_bad_input(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert cli(["drill", "earthquake", "--file", str(tmp_path / "none.yaml")]) == 2
 
 
+@pytest.mark.parametrize(
+    ("operate", "strategy"),
+    [({}, "warm-standby/leafnode-mirror/failover-record"), ({"deployed": "pilot-light/backup"}, "pilot-light/backup")],
+)
+def test_what_is_deployed_is_rehearsed_or_else_what_evaluate_recommends(
+    operate: dict[str, str], strategy: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The recommendation is read as in docs/saas, where `evaluate` wrote it."""
+    file = tmp_path / "secondsite.yaml"
+    file.write_text(EXAMPLE.read_text() + ("\noperate: " + json.dumps(operate) + "\n" if operate else ""))
+    rehearsed: list[str] = []
+
+    def noted(planned: list[tuple[str, Setup]], *_: object, **__: object) -> list[object]:
+        rehearsed.extend(setup.strategy.id for _, setup in planned)
+        return []
+
+    monkeypatch.setattr("secondsite.cli.drill._run", noted)
+    assert cli(["drill", "--file", str(file)]) == EXIT_UNPROVEN
+    assert rehearsed == [strategy]
+
+
 def test_a_soak_is_told_how_long(capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, why in (
         (["region-loss", "--duration", "1h"], "give it with soak only"),
@@ -113,7 +135,10 @@ def test_a_soak_is_told_how_long(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.slow
 def test_a_disk_without_room_for_a_lab_is_named_and_left_clean(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "secondsite.cli", "drill", "--file", str(EXAMPLE), "--evidence", str(tmp_path / "e")],
+        [
+            *(sys.executable, "-m", "secondsite.cli", "drill", "--file", str(EXAMPLE)),
+            *("--strategy", "warm-standby/leafnode-mirror", "--evidence", str(tmp_path / "e")),
+        ],
         env={**os.environ, "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,

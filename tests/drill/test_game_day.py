@@ -1,25 +1,31 @@
-"""A game day on staging clusters: two real kube-apiservers whose pods a fake kubelet runs, NATS, Knot, the user's API,
-and the shipped observers with `watch judge`, which decide.
+"""A game day on staging clusters: two real kube-apiservers whose pods a fake kubelet runs, NATS, PostgreSQL with its
+standby, Knot, the user's API, and the shipped observers with `watch judge`, which decide.
 
 The region goes by its cluster's door, and the whole way is gone twice: failover and failback, by the executor through
-the doors of `operate:`, judged from ledgers and copies as in the lab.
+the doors of `operate:`, judged from ledgers and copies as in the lab. Commits are counted here, by the tables.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from judged import judged
 from region_pair import AWAY, HOME
 from staging import ENTRANCES, WINDOW_S, Staging, staging
+from staging_stores import STORE
 
 from secondsite.drill.evidence.folder import Evidence, evidence_below, read_evidence
+from secondsite.drill.ledger.history import read_history
+from secondsite.drill.play.saved_rows import saved_ids
 from secondsite.drill.verdict.judge import judge
 from secondsite.model.contract import Venue, Verdict
+from secondsite.operate.journal import read_journal, records
 from secondsite.strategies.design import Kit
 
 pytestmark = [pytest.mark.slow, pytest.mark.drills]
@@ -39,7 +45,8 @@ async def _drilled(system: Staging, folder: Path, judge: str) -> None:
     before = system.replicas(HOME)
     store = await system.backed_up()
     what = ("drill", "failback", "--on", "staging", "--file", str(system.file), "--from", store, "--trigger", judge)
-    more = ("--lasts-s", "300", "--rate", "40", "--runs", "2", "--command", "announce=true", "--json")
+    commands = ("--command", "announce=true", "--command", system.postgres.command)
+    more = ("--lasts-s", "300", "--rate", "40", "--runs", "2", "--json", *commands)
     asked = await system.ran(*what, *more)
     assert asked.code == 2, asked.err
     assert "Deployment shop/api: 2 replicas to 0" in asked.err
@@ -56,8 +63,29 @@ async def _drilled(system: Staging, folder: Path, judge: str) -> None:
         _decided_by_the_watch(evidence)
         _no_secret(path)
     assert system.replicas(HOME) == before
-    assert system.replicas(AWAY) == {"api": 2, "kong": 2, "nats": 1}
+    assert system.replicas(AWAY) == {"api": 2, "kong": 2, "nats": 1, "postgres": 1}
+    await _committed(system, [read_evidence(path) for path in runs])
     assert "PRODUCTION" not in ran.err + ran.out
+
+
+async def _committed(system: Staging, runs: Sequence[Evidence]) -> None:
+    """Each order that a client was answered is in both tables, or among the rows that were saved before the old
+    primary was rewound; and it is the shipped door that promoted, fenced and saved."""
+    acknowledged: set[str] = set()
+    for evidence in runs:
+        over, back = (records(read_journal(evidence.folder / f"{name}.jsonl")) for name in ("journal", "failback"))
+        for step in (over["promote-stores"], back["promote-stores"], back["follow-stores"], back["follow-again"]):
+            assert set(step.facts["stores"]) == {STORE}, step
+        history = read_history(evidence.ledgers)
+        acknowledged |= set(history.message_ids(np.flatnonzero(history.acknowledged)))
+    await system.postgres.caught_up()
+    there = await system.postgres.ids(HOME)
+    assert there == await system.postgres.ids(AWAY)
+    assert len(acknowledged) > 400
+    saved = saved_ids(system.folder / ".secondsite" / "rows")
+    missing = acknowledged - set(there)
+    print(f"{len(acknowledged)} orders acknowledged, {len(there)} rows, {len(saved)} saved, {len(missing)} only saved")
+    assert missing <= saved
 
 
 def _decided_by_the_watch(evidence: Evidence) -> None:

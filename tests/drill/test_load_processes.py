@@ -115,7 +115,7 @@ def test_a_killed_client_leaves_every_intent_that_it_sent(tmp_path: Path) -> Non
             await load.start()
             await asyncio.sleep(1.5)
             os.killpg(supervisor.pid("client-0"), signal.SIGKILL)
-            supervisor.running["client-0"].process.wait(5)
+            supervisor.running["client-0"].process.wait(60)
             with pytest.raises(MachineError, match="client-0: exited"):
                 load.check()
         history = read_history(load.ledgers)

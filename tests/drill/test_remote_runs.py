@@ -7,54 +7,97 @@ import json
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from attrs import evolve
 from dask_cluster import dask_cluster
+from distributed import Client
 from drilled import leave
+from remote_leaves import left_there
 
 from secondsite.catalogue.bundle import load_catalogue
+from secondsite.cli.__main__ import run
 from secondsite.discover.system_file.writing import write_system
 from secondsite.drill.evidence.campaign import campaigns_below
 from secondsite.drill.evidence.folder import read_evidence
 from secondsite.drill.evidence.packed import pack
 from secondsite.drill.play.setup import Setup, make_setup
+from secondsite.drill.registry import find_drill
 from secondsite.drill.remote import RemoteOrder, RemoteRun, order_of, taken
 from secondsite.drill.run import RunOf
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.strategy import Strategy
 from secondsite.strategies.design import Kit
 
+NAMES = ("rack-1", "rack-2")
 STRATEGY = "warm-standby/leafnode-mirror"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("dask")
+    with dask_cluster(folder, names=NAMES, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as at:
+        yield at
+
+
+@pytest.fixture
+def file(kit: Kit, tmp_path: Path) -> Path:
+    file = tmp_path / "secondsite.yaml"
+    file.write_text(write_system(kit.system))
+    return file
 
 
 @pytest.mark.slow
 @pytest.mark.drills
-def test_two_workers_run_one_each_and_send_their_evidence(kit: Kit, tmp_path: Path) -> None:
-    file, names = tmp_path / "secondsite.yaml", ("rack-1", "rack-2")
-    file.write_text(write_system(kit.system))
-    (tmp_path / "dask").mkdir()
-    with dask_cluster(tmp_path / "dask", names=names, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as at:
-        drill = ("drill", "api-killed", "--strategy", "single-region/none/manual", "--runs", "2", "--rate", "30")
-        what = (*drill, "--reach", "1s", "--workers", at, "--json")
-        ended = subprocess.run(
-            [sys.executable, "-m", "secondsite", *what, "--file", str(file)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+def test_two_workers_run_one_each_and_send_their_evidence(cluster: str, file: Path, tmp_path: Path) -> None:
+    drill = ("drill", "api-killed", "--strategy", "single-region/none/manual", "--runs", "2", "--rate", "30")
+    what = (*drill, "--reach", "1s", "--workers", cluster, "--json")
+    ended = subprocess.run(
+        [sys.executable, "-m", "secondsite", *what, "--file", str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     print(ended.stderr)
     assert ended.returncode in (0, 3), ended.stderr
     report: dict[str, Any] = json.loads(ended.stdout)
     paths = [Path(run["evidence"]) for run in report["runs"]]
     machines = {read_evidence(path).manifest.host["worker"].partition(" ")[0] for path in paths}
-    assert machines == set(names)
-    assert all(name in ended.stderr for name in names)
+    assert machines == set(NAMES)
+    assert all(name in ended.stderr for name in NAMES)
     (campaign,) = campaigns_below(tmp_path / ".secondsite" / "evidence")[0]
     assert sorted(run.number for run in campaign.runs) == [1, 2]
     assert all(run.closing and not run.why for run in campaign.runs)
+
+
+def _leaves(client: Client, order: RemoteOrder) -> object:
+    client.wait_for_workers(len(NAMES))
+    return client.submit(left_there, order.text(), pure=False, retries=0)
+
+
+@pytest.mark.slow
+@pytest.mark.drills
+def test_all_drills_are_spread_and_what_does_not_fit_is_left_out(
+    cluster: str, file: Path, setup: Setup, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The real verb and two real workers, who leave evidence without a lab."""
+    fitting = {("region-loss", STRATEGY), ("region-loss", "pilot-light/backup")}
+    unfit = ("failback", "backup-restore/backup")
+    assert find_drill(unfit[0]).fits(make_setup(setup.system, load_catalogue(), Strategy.parse(unfit[1])).deployment)
+    monkeypatch.setattr("secondsite.drill.registry.MATRIX", (*sorted(fitting), unfit))
+    monkeypatch.setattr("secondsite.cli.drill_workers._submitted", _leaves)
+    assert run(["drill", "--all", "--workers", cluster, "--json", "--file", str(file)]) == 0
+    reports = json.loads(capsys.readouterr().out)
+    assert {one["strategy"] for one in reports} == {strategy for _, strategy in fitting}
+    manifests = [read_evidence(Path(each["evidence"])).manifest for one in reports for each in one["runs"]]
+    assert {(one.drill, one.strategy) for one in manifests} == fitting
+    assert {one.host["worker"] for one in manifests} == set(NAMES)
+    campaigns = campaigns_below(file.parent / ".secondsite" / "evidence")[0]
+    assert {one.id for one in campaigns} == {one.campaign for one in manifests}
+    assert all(run.closing and not run.why for one in campaigns for run in one.runs)
 
 
 @pytest.fixture

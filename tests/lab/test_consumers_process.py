@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nats_world import Server, wait_until
+from nats_world import Server, acknowledged, wait_until
 
 import nats
 
@@ -34,7 +34,7 @@ async def _fill(url: str) -> None:
             answer = await client.request(f"$JS.API.CONSUMER.DURABLE.CREATE.PARCELS.{name}", asked)
             assert b'"error"' not in answer.data
         for number in range(MESSAGES):
-            await jetstream.publish("parcels", b"x" * 1000, headers={"Nats-Msg-Id": str(number)})
+            await acknowledged(client, "parcels", b"x" * 1000, {"Nats-Msg-Id": str(number)})
 
 
 def test_what_the_server_pushes_is_processed_as_what_is_pulled(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from nats_world import acknowledged
 
 from secondsite.dns.lookup import look_up
 from secondsite.lab.addresses import pods_of
@@ -35,12 +36,11 @@ BARE = LabOptions(services=False)
 LaidOut = Callable[[str], Deployment]
 
 
-async def publish(lab: Lab, region: str, count: int, size: int = 100) -> None:
-    """Without message ids, acknowledged one by one; random, as links between servers compress."""
+async def publish(lab: Lab, region: str, count: int, size: int = 100, seconds: float = 30.0) -> None:
+    """Acknowledged one by one; random, as links between servers compress."""
     async with connect(parse_addresses(lab.nats_url(region)), ConnectOptions()) as connection:
-        jetstream = connection.client.jetstream()
         for _ in range(count):
-            await jetstream.publish("kgent.test", os.urandom(size))
+            await acknowledged(connection.client, "kgent.test", os.urandom(size), seconds=seconds)
 
 
 async def counted(connection: Connection, stream: str) -> int:
@@ -138,7 +138,7 @@ def test_denies_keep_a_publish_in_its_region(laid_out: LaidOut) -> None:
     async def run() -> None:
         async with Lab.up(laid_out("warm-standby/leafnode-mirror"), BARE) as lab:
             with pytest.raises(Exception, match="no response from stream"):
-                await publish(lab, AWAY, 1)
+                await publish(lab, AWAY, 1, seconds=0)
             assert await messages(lab, HOME) == 0
 
     asyncio.run(run())
@@ -297,8 +297,7 @@ def test_consumers_write_down_what_they_processed(laid_out: LaidOut) -> None:
         async with Lab.up(deployment) as lab:
             async with connect(parse_addresses(lab.nats_url(HOME)), ConnectOptions()) as connection:
                 for number in range(10):
-                    headers = {"Nats-Msg-Id": str(number)}
-                    await connection.client.jetstream().publish("events.test", b"x", headers=headers)
+                    await acknowledged(connection.client, "events.test", b"x", {"Nats-Msg-Id": str(number)})
             record = lab.consumed(HOME)
 
             async def all_there() -> bool:

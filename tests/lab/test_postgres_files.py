@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from attrs import evolve
 from needed import missing
 from postgres_pair import pair_deployment
 
@@ -86,18 +85,40 @@ def test_a_copy_that_somebody_else_may_change_is_not_run(closed: Path, open_fold
         copied(closed)
 
 
-@pytest.mark.parametrize(
-    ("version", "line"), [("13.4", "PostgreSQL 13 of postgres"), ("", "PostgreSQL 16 of postgres")]
-)
-def test_a_server_that_told_its_version_is_believed_first(version: str, line: str, tmp_path: Path) -> None:
+def _fleet(version: str, folder: Path) -> PostgresFleet:
+    """Of a system whose servers told this version."""
     if tools() is None:
         missing("PostgreSQL is not installed: pip install 'secondsite[lab]'")
-    deployment = pair_deployment()
-    stores = tuple(evolve(one, running=RunningStore(version=version)) for one in deployment.system.stores)
-    asked = evolve(deployment, system=evolve(deployment.system, stores=stores))
+    deployment = pair_deployment(running=RunningStore(version=version))
     regions = tuple(site.region.name for site in deployment.sites)
-    (replaced,) = PostgresFleet(asked, LabAddresses(0, regions, ""), tmp_path, wanted=True).replaced()
-    assert replaced.startswith(line)
+    return PostgresFleet(deployment, LabAddresses(0, regions, ""), folder, wanted=True)
+
+
+@pytest.mark.parametrize(("version", "major"), [("13.4", "13"), ("", "16")])
+def test_what_a_server_told_is_believed_first_and_another_version_is_said(
+    version: str, major: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_files, "PACKAGED", (str(tmp_path / "{major}"),))
+    (replaced,) = _fleet(version, tmp_path).replaced()
+    said = f"PostgreSQL {major} of postgres is not installed (apt-get install postgresql-{major}): "
+    assert replaced.startswith(said)
+
+
+def test_the_major_version_that_the_system_runs_is_played_where_all_its_programs_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres_files, "PACKAGED", (str(tmp_path / "{major}"),))
+    there, programs = tmp_path / "13", ("postgres", "initdb", "pg_ctl", "pg_basebackup", "pg_rewind")
+    there.mkdir()
+    for name in programs:
+        assert _fleet("13.4", tmp_path).programs["postgres"] != there, "a client's package has no server"
+        (there / name).write_text("#!/bin/sh\necho 'postgres (PostgreSQL) 13.22 (Debian 13.22-0)'\n")
+        (there / name).chmod(0o755)
+    fleet = _fleet("13.4", tmp_path)
+    assert fleet.programs == {"postgres": there}
+    assert fleet.replaced() == ()
+    assert list(fleet.digests()) == ["PostgreSQL 13.22"]
+    assert _fleet("18.1", tmp_path).programs == {"postgres": tools()}, "the wheel's own is pinned"
 
 
 def test_a_user_without_a_name_is_told_that_databases_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,7 +75,7 @@ def launch(folder: Path, name: str, config: str, port: int, http: int) -> Server
 def kill(server: Server) -> None:
     with suppress(ProcessLookupError):
         os.killpg(server.process.pid, signal.SIGKILL)
-    server.process.wait(10)
+    server.process.wait(60)
 
 
 @contextmanager

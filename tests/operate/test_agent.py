@@ -69,7 +69,7 @@ def test_the_program_copies_positions_and_shows_that_it_lives(pair: Pair, kit: K
         assert process.poll() is None
     finally:
         process.send_signal(signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
         if HOME not in pair.processes:
             pair.start(HOME)
 
@@ -118,7 +118,7 @@ async def _prepare(pair: Pair, deployment: Deployment, name: str = "AG") -> None
     await fill(pair, HOME, f"e.{name}.x", 6)
     async with door(pair, HOME) as home:
         subscription = await home.jetstream.connection.client.jetstream().pull_subscribe("", "worker", name)
-        for message in await subscription.fetch(4, timeout=5):
+        for message in await subscription.fetch(4, timeout=30):
             await message.ack_sync()
 
 

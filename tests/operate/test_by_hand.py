@@ -70,7 +70,7 @@ async def _prepare(pair: Pair, deployment: Deployment, folder: Path) -> None:
     await synchronised(pair, deployment)
     async with door(pair, HOME) as home:
         subscription = await home.jetstream.connection.client.jetstream().pull_subscribe("", "worker", "H")
-        for message in await subscription.fetch(12, timeout=5):
+        for message in await subscription.fetch(12, timeout=30):
             await message.ack_sync()
     await replicate_positions(make_world(pair, folder), families(deployment), HOME, AWAY)
 

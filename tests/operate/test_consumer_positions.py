@@ -137,7 +137,7 @@ def test_a_mirrors_own_consumer_is_not_copied(pair: Pair, kit: Kit, tmp_path: Pa
 
 async def _next(door: StreamApi, name: str) -> int:
     subscription = await door.jetstream.connection.client.jetstream().pull_subscribe_bind(name, "C")
-    (message,) = await subscription.fetch(1, timeout=5)
+    (message,) = await subscription.fetch(1, timeout=30)
     await message.ack_sync()
     return int(message.metadata.sequence.stream)
 

@@ -139,7 +139,7 @@ class Repaired:
         await synchronised(self.pair, self.plain)
         async with door(self.pair, HOME) as home:
             reader = await home.jetstream.connection.client.jetstream().pull_subscribe("", "reader", "D_RO")
-            for message in await reader.fetch(7, timeout=5):
+            for message in await reader.fetch(7, timeout=30):
                 await message.ack_sync()
         await run_backup(self.pair.place(HOME), self.store, BackupPlan(("D",), single_writer=True), Silent())
         await fill(self.pair, HOME, "e.D.x", 3, start=50)

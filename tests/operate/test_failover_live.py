@@ -75,7 +75,7 @@ class Case:
         await synchronised(self.pair, self.deployment)
         async with door(self.pair, HOME) as home:
             subscription = await home.jetstream.connection.client.jetstream().pull_subscribe("", "worker", "A")
-            for message in await subscription.fetch(10, timeout=5):
+            for message in await subscription.fetch(10, timeout=30):
                 await message.ack_sync()
         assert await replicate_positions(self.world, families(self.deployment), HOME, AWAY) == 1
 

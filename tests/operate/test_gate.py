@@ -146,7 +146,7 @@ def test_a_region_that_returns_writes_only_while_it_is_mirrored(gated: Pair, kit
     async def run() -> None:
         await linked(gated)
         await create(gated, case.deployment)
-        assert await case.takes_writes()
+        await _until(case.takes_writes)
         keeper = asyncio.ensure_future(case.gate.keep())
         gated.kill(HOME)
         case.return_home()

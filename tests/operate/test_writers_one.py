@@ -103,7 +103,7 @@ class Scene:
 
 
 async def _heard(writer: Writer) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not writer.acknowledged:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
@@ -316,7 +316,7 @@ def test_a_region_that_returns_holds_no_lease_until_it_is_given_one(kit: Kit, tm
 
 
 async def _more(writer: Writer, count: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while len(writer.acknowledged) < count:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)

@@ -18,10 +18,10 @@ from secondsite.audit.registry import audit
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.fault import Fault
-from secondsite.model.measurement import Measurement
+from secondsite.model.measurement import DataLoss, Measurement
 from secondsite.model.store import Store
 from secondsite.publish.content.board import board
-from secondsite.publish.content.inputs import Inputs, newest_date
+from secondsite.publish.content.inputs import Inputs, StoreVerdict, newest_date
 from secondsite.publish.content.proof import proof
 from secondsite.publish.documents.document_set import documents, files
 
@@ -337,7 +337,7 @@ def test_a_measured_figure_says_on_what_and_when(inputs: Inputs) -> None:
     assert texts["sources.md"].count('- <a id="m') > 5
     for name, text in texts.items():
         for source in re.findall(r'^- <a id="m\d+"></a>(.*)$', text, re.MULTILINE):
-            dated = re.search(r"\b20\d\d-\d\d", source) and re.search(r"nats-server \d+\.\d+", source)
+            dated = re.search(r"\b20\d\d-\d\d", source) and re.search(r"(nats-server|PostgreSQL) \d+\.\d+", source)
             assert dated or re.search(r"; from (\[\[m\d+\]\] ?)+$", source), f"{name}: {source}"
 
 
@@ -378,6 +378,51 @@ def test_new_money_people_s_time_and_once_are_columns_of_their_own(inputs: Input
     assert {"Hours, once", "USD/month new", "People's time, USD/month added"} <= set(head)
     assert found.count("to the provider; people's time ~") == 2 * len(inputs.evaluation.recommendation.migration)
     assert "people's hours included" not in "".join(pages.values())
+
+
+def test_a_store_that_ran_alone_has_a_row_beneath_its_contract(inputs: Inputs) -> None:
+    """With what it lost in commits and bytes; of another strategy than the recommended one it shows nothing here."""
+    (whole,) = (one.contract for one in inputs.chosen.outcomes if one.contract.subject is Subject.STATE)
+    one, other = (attrs.evolve(whole, part=part) for part in ("orders-db", "vectors"))
+    ran = measurement(subject=Subject.STATE, part=one.part, loss=DataLoss(2, 512, 0.0613))
+    why = "no drill covers vectors"
+    stores = (
+        StoreVerdict(one, inputs.chosen.strategy.id, Verdict.MET, "", ran),
+        StoreVerdict(one, "pilot-light/archive", Verdict.BREACHED, "", ran),
+        StoreVerdict(other, "", Verdict.UNPROVEN, why, None),
+    )
+    page = markdown(attrs.evolve(inputs, stores=stores))["dr-contracts.md"]
+    rows = next(each for each in tables(page) if each[0][0] == "Contract")
+    at = next(number for number, row in enumerate(rows) if row[0] == f"`{whole.name}`")
+    ours, unknown, after = rows[at + 1 : at + 4]
+    assert (ours[0], unknown[0]) == (f"`{one.name}`", f"`{other.name}`")
+    assert "2 commits, 512 bytes [[m" in ours[6].replace("\u00a0", " ")
+    assert (ours[7], unknown[6:]) == ("**met**, of a design, in the lab", ["never", f"**unproven**, {why}"])
+    assert "orders-db" not in after[0]
+    assert len(re.findall("orders-db", page)) == 1
+    assert page.partition("contracts:")[0] == markdown(inputs)["dr-contracts.md"].partition("contracts:")[0], (
+        "a store of its own is no contract more"
+    )
+
+
+def test_the_ways_of_each_database_stand_side_by_side(inputs: Inputs) -> None:
+    """What is laid out is told apart, and has no price of its own; what waits loses nothing, and says what it waits."""
+    (store,) = (one for one in inputs.system.stores if one.engine == "postgres")
+    page = markdown(inputs)["multi-region-evaluation.md"]
+    (found,) = (table for table in tables(page) if table[0][:2] == ["Store", "Replication"])
+    rows = {re.sub(r"[*`]", "", row[1]).partition(":")[0]: row for row in found[1:]}
+    assert list(rows) == ["replica", "synchronous", "archive", "none"]
+    assert [row[0] for row in found[1:]] == [f"`{store.name}`", "", "", ""]
+    assert [name for name, row in rows.items() if "**" in row[1]] == ["replica"]
+    assert [name for name, row in rows.items() if row[5] == "–"] == ["replica"]
+    assert rows["synchronous"][2].startswith("~0\u00a0s ")
+    assert not rows["replica"][2].startswith("~0\u00a0s ")
+    commit_ms = {name: float(re.findall(r"~([\d.]+)", row[4])[0]) for name, row in rows.items()}
+    assert commit_ms["synchronous"] > commit_ms["replica"] == commit_ms["archive"] == commit_ms["none"]
+    alone = attrs.evolve(inputs.evaluation.recommendation, stores=())
+    without = attrs.evolve(inputs, evaluation=attrs.evolve(inputs.evaluation, recommendation=alone))
+    assert "Databases between regions" in page
+    assert "Databases between regions" not in markdown(without)["multi-region-evaluation.md"]
 
 
 @pytest.mark.slow

@@ -309,6 +309,20 @@ def test_what_no_document_may_hold_is_replaced(short: Evaluation) -> None:
     assert "a\ufffdb\ufffdc" in html.encode().decode()
 
 
+def test_the_ways_of_each_database_stand_side_by_side(html: str, short: Evaluation) -> None:
+    section = html.partition('id="databases"')[2].partition("</section>")[0]
+    rows = [parse(row) for row in re.findall(r"<tr.*?</tr>", section, re.DOTALL)[1:]]
+    ways = re.findall(r'<code class="name">(\w+)</code>', section)
+    assert ways == ["replica", "synchronous", "archive", "none"]
+    assert [way for way, one in zip(ways, rows, strict=True) if "as laid out" in one.text] == ["replica"]
+    assert [one.all("tr")[0].get("class") for one in rows] == ["chosen", None, None, None]
+    assert rows[1].text.split("other region")[1].lstrip().startswith("0 s")
+    assert all(len(one.all("td")) == 5 for one in rows)
+    assert '<a href="#databases">' in html
+    alone = evolve(short, recommendation=evolve(short.recommendation, stores=()))
+    assert 'id="databases"' not in render_html(alone)
+
+
 def test_bills_of_all_providers_stand_side_by_side(evaluation: Evaluation) -> None:
     chosen = evaluation.recommended
     lines = bill_lines(chosen, NumberedSources())

@@ -175,11 +175,11 @@ def test_an_application_needs_no_more_than_its_streams(pair: Pair) -> None:
             js = client.jetstream()
             ack = await js.publish("events.a", b"x")
             reader = await js.pull_subscribe("events.>", durable="reader")
-            (first, *_) = await reader.fetch(1, timeout=5)
-            await first.ack_sync(timeout=5)
+            (first, *_) = await reader.fetch(1, timeout=30)
+            await first.ack_sync(timeout=30)
             await reader.unsubscribe()
             pushed = await js.subscribe("events.a", ordered_consumer=True)
-            await pushed.next_msg(timeout=5)
+            await pushed.next_msg(timeout=30)
             await pushed.unsubscribe()
             assert (await js.get_msg("EVENTS", ack.seq)).data == b"x"
             await js.delete_consumer("EVENTS", "reader")
@@ -231,7 +231,7 @@ def test_an_application_hears_no_answer_to_ours(pair: Pair, user: str) -> None:
                 await other.connection.client.flush()
             told: list[str] = []
             while not told or told[-1] != "_INBOX.end":
-                told.append((await subscription.next_msg(timeout=5)).subject)
+                told.append((await subscription.next_msg(timeout=30)).subject)
             return told
 
     assert asyncio.run(listening()) == ["_INBOX.end"]
@@ -304,7 +304,7 @@ async def heard(pair: Pair, user: str, subject: str) -> str:
     async with place(pair, user).open() as jetstream:
         connection: Connection = jetstream.connection
         await connection.client.subscribe(subject)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await connection._noted.wait()
         return str(connection._errors[-1]).lower()
 

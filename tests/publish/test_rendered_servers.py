@@ -115,6 +115,6 @@ def test_the_gate_beside_the_configuration_stops_the_application_and_not_the_ope
     (tmp_path / "us-east-1/nats/gate/us-east-1.conf").write_text(shut(("events.>",)))
     with pair.running():
         with pytest.raises((TimeoutError, MachineError)):
-            asyncio.run(pair.publish("us-east-1", "events.a"))
+            asyncio.run(pair.publish("us-east-1", "events.a", within_s=1))
         asyncio.run(pair.publish("us-east-1", "events.a", user="operator"))
         assert pair.messages("us-east-1", "EVENTS") == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from secondsite.lab.postgres_files import new_cluster, own, prefix, tools
 from secondsite.model.deployment import Deployment
 from secondsite.model.store import Replication
 from secondsite.model.strategy import Strategy
+from secondsite.operate.cluster_jobs import job_origin
 from secondsite.publish.deploy.store_archives import log_archive_files
 from secondsite.publish.deploy.store_providers import TERRAFORM
 from secondsite.publish.deploy.tree import files
@@ -91,6 +93,21 @@ def test_cloudnativepg_ships_to_the_store_that_its_recovery_reads() -> None:
     assert patch["postgresql"]["parameters"] == {"archive_timeout": "60s"}
     lines = commands(written["README.md"], "Ship the log of postgres to us-west-2")
     assert not [line for line in lines if "us-west-2" in line], "a second database, before the failover"
+
+
+def test_the_first_base_backup_is_a_job_of_the_rendered_schedule() -> None:
+    """Without one the log restores nothing until the schedule's first night is over."""
+    written = tree(laid_out(replication=Replication.ARCHIVE))
+    made = documents(written["us-east-1/stores/postgres.base-backup.yaml"])["CronJob"]["metadata"]
+    lines = commands(written["README.md"], "Ship the log of postgres to us-west-2")
+    applied = next(number for number, line in enumerate(lines) if "base-backup.yaml" in line)
+    words = shlex.split(lines[applied + 1], comments=True)
+    assert words[:3] == ["secondsite", "operate", "job"]
+    region, of = words[3:5]
+    assert region == "us-east-1"
+    origin = job_origin(of, words[words.index("--as") + 1])
+    assert (origin.kind, origin.namespace, origin.of) == ("CronJob", made["namespace"], made["name"])
+    assert "--apply" in words
 
 
 @pytest.mark.parametrize(

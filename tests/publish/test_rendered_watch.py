@@ -1,4 +1,4 @@
-"""What `render` writes of the watch: what a lab starts is started with the same verb, options and file."""
+"""What `render` writes of the watch; that a drill starts the same: `test_what_ships.py`."""
 
 from __future__ import annotations
 
@@ -55,10 +55,28 @@ def test_an_observer_in_each_region_and_a_watch_where_the_first_is_not(kit: Kit)
     texts = rendered(watched(kit))
     assert set(texts) - {"README.md"} == {
         *(f"{HOME}/watch/{name}" for name in ("east.json", "east.yaml", "kustomization.yaml")),
-        *(f"{AWAY}/watch/{name}" for name in ("west.json", "west.yaml", "watch.yaml", "kustomization.yaml")),
+        *(
+            f"{AWAY}/watch/{name}"
+            for name in ("west.json", "west.yaml", "watch.yaml", "judge.yaml", "kustomization.yaml")
+        ),
     }
     assert "REGION/watch/" in texts["README.md"]
     assert "Start the watch in us-west-2" in texts["README.md"]
+
+
+def test_the_judge_is_applied_by_itself_and_only_where_it_knows_whom_to_ask(kit: Kit) -> None:
+    texts = rendered(watched(kit))
+    assert "judge.yaml" not in YAML(typ="safe").load(texts[f"{AWAY}/watch/kustomization.yaml"])["resources"]
+    assert f"apply -f ./{AWAY}/watch/judge.yaml" in texts["README.md"]
+    judge = container(texts[f"{AWAY}/watch/judge.yaml"])
+    assert [one["name"] for one in judge["env"]] == ["SECONDSITE_WATCH_TOKEN"], "it can log in nowhere"
+    assert judge["args"][:2] == ["watch", "judge"]
+    assert "east@us-east-1=https://east:8090" in judge["args"]
+    unknown = evolve(POLICY, observers=(*POLICY.observers[:2], WatchObserver("office")))
+    without = rendered(watched(kit, unknown))
+    assert f"{AWAY}/watch/watch.yaml" in without
+    assert f"{AWAY}/watch/judge.yaml" not in without
+    assert "judge.yaml" not in without["README.md"]
 
 
 def test_without_a_watch_nothing_is_written(kit: Kit) -> None:
@@ -67,8 +85,7 @@ def test_without_a_watch_nothing_is_written(kit: Kit) -> None:
     assert "REGION/watch/" not in texts["README.md"]
 
 
-def test_what_a_lab_starts_is_what_is_written(kit: Kit, tmp_path: Path) -> None:
-    """The observer's file is one that it reads, and the words are those that a lab's observer has."""
+def test_the_written_file_is_one_that_an_observer_reads(kit: Kit, tmp_path: Path) -> None:
     texts = rendered(watched(kit))
     path = tmp_path / "east.json"
     path.write_text(texts[f"{HOME}/watch/east.json"], "utf-8")
@@ -77,12 +94,6 @@ def test_what_a_lab_starts_is_what_is_written(kit: Kit, tmp_path: Path) -> None:
     assert near.nats.startswith("nats://")
     assert (near.api, near.host) == ("https://east.example.com/health", "api.example.io")
     assert far.api == "https://west.example.com/health"
-    arguments = container(texts[f"{HOME}/watch/east.yaml"])["args"]
-    started = (Path(__file__).parents[1] / "support" / "watched_lab.py").read_text("utf-8")
-    assert arguments[:2] == ["watch", "observe"]
-    options = [word for word in arguments if word.startswith("--")]
-    assert options == ["--config", "--host", "--http"]
-    assert '"watch", "observe", "--config", str(path), "--host", at, "--http", "8090"' in started
 
 
 def test_no_secret_is_written_and_nothing_speaks_to_kubernetes(kit: Kit) -> None:

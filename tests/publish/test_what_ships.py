@@ -21,7 +21,8 @@ from secondsite.lab.archivers import Archivers
 from secondsite.lab.gates import Gates
 from secondsite.lab.nats_binary import find
 from secondsite.lab.nats_fleet import NatsFleet
-from secondsite.lab.options import LabOptions
+from secondsite.lab.observing import observing
+from secondsite.lab.options import JudgingOptions, LabOptions
 from secondsite.lab.qdrant_fleet import QdrantFleet
 from secondsite.lab.savers import Savers
 from secondsite.lab.services import S3
@@ -29,6 +30,7 @@ from secondsite.lab.supervisor import Spec
 from secondsite.model.deployment import Deployment
 from secondsite.model.operate import Operate, Writers
 from secondsite.model.strategy import Link, Strategy
+from secondsite.model.watching import WatchObserver, WatchPolicy
 from secondsite.publish.deploy.tree import files
 from secondsite.strategies.compose import lay_out
 from secondsite.strategies.deployed_addresses import DeployedAddresses
@@ -109,6 +111,50 @@ def test_a_drill_starts_what_is_shipped(strategy: Strategy, writers: Writers, ki
     assert ours == shipped(deployment)
     mirrored = any(stream.mirror for cluster in deployment.clusters for stream in cluster.streams)
     assert bool(ours) == (mirrored or strategy.link is Link.ARCHIVE)
+
+
+def _watch_program(words: Sequence[str]) -> tuple[str, ...]:
+    """Its verb and the names of its options, one each; regions and observers as they are written."""
+    begin = next(number for number, word in enumerate(words) if word == "watch")
+    told = list(words[begin:])
+    verb = tuple(word for word in told[:2] if not word.startswith("--"))
+    return (*verb, *dict.fromkeys(word for word in told if word.startswith("--")))
+
+
+def test_the_watch_of_a_drill_is_the_one_that_is_shipped(kit: Kit, tmp_path: Path) -> None:
+    """What decides in `drill --trigger watch` has the words of the rendered manifests, and its observers too."""
+    regions = ("us-east-1", "us-west-2")
+    places = (*((region, region) for region in regions), ("outside", ""))
+    watchers = tuple(WatchObserver(name, region, f"https://{name}:8090") for name, region in places)
+    system = evolve(kit.system, operate=Operate(watch=WatchPolicy(watchers)))
+    deployment = lay_out(Strategy.parse("warm-standby/leafnode-mirror"), evolve(kit, system=system))
+    options = LabOptions(judging=JudgingOptions(1.0, 3, 2.0))
+    lab = observing(deployment, LabAddresses(0, regions, ""), tmp_path, options, lambda of, _viewpoint: f"nats://{of}")
+    assert lab is not None
+    ours = [spec.command for region in (*regions, "") for spec in lab.specs(region)] + [lab.judging().command]
+    book = DeployedAddresses(deployment.system.services, "nats.example.com")
+    texts = files(deployment, book, "secondsite render", "secondsite:1")
+    manifests = {path: text for path, text in texts.items() if "/watch/" in path and path.endswith(".yaml")}
+    written = {
+        _watch_program(container["args"]): container["args"]
+        for text in manifests.values()
+        for one in YAML(typ="safe").load_all(text)
+        if one["kind"] == "Deployment"
+        for container in one["spec"]["template"]["spec"]["containers"]
+    }
+    drilled = {_watch_program(command) for command in ours}
+    assert drilled <= set(written)
+    assert {each[:2] for each in drilled} == {("watch", "judge"), ("watch", "observe")}
+    (judge,) = (words for each, words in written.items() if each[:2] == ("watch", "judge"))
+    (own,) = (list(command) for command in ours if "judge" in command)
+    for name in ("--region", "--observer"):
+        assert [each.partition("=")[0] for each in values(judge, name)] == [
+            each.partition("=")[0] for each in values(own, name)
+        ]
+
+
+def values(words: Sequence[str], option: str) -> list[str]:
+    return [words[number + 1] for number, word in enumerate(words) if word == option]
 
 
 def test_the_server_of_one_writer_is_the_child_of_its_gate(kit: Kit, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from in_loop import in_loop
 from postgres_pair import EXAMPLE, STORE, PostgresPair, postgres_pair
 
@@ -29,7 +30,7 @@ from secondsite.operate.actions.stores import PromoteStores
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.store_logins import StoreLogins
 from secondsite.operate.verbs import commands
-from secondsite.operate.world import Decision, Stores
+from secondsite.operate.world import Decision, ManualSteps, Stores
 from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.postgres_place import StoreRefusedError
 from secondsite.stores.postgres_rows import salvage_rows
@@ -46,10 +47,11 @@ HOME_FOLLOWS, AWAY_FOLLOWS = (step for step in BACK.steps if step.verb is Verb.F
 class Way:
     """One failback; ``noted`` is what its steps wrote into the journal."""
 
-    def __init__(self, pair: PostgresPair, door: Stores | None = None) -> None:
+    def __init__(self, pair: PostgresPair, door: Stores | None = None, hands: ManualSteps | None = None) -> None:
         self.door = door or LabStores(pair.lab, pair.away)
         self.noted: list[Facts] = []
-        self._world = LiveWorld({}, Decision("tester", 1.0, "a test"), stores=self.door)
+        world = LiveWorld({}, Decision("tester", 1.0, "a test"), stores=self.door)
+        self._world = evolve(world, manual_steps=hands) if hands else world
 
     def context(self, procedure: Procedure = BACK) -> Context:
         def note(kind: str, facts: Facts) -> None:
@@ -158,8 +160,30 @@ async def test_rows_of_every_database_are_saved_and_a_person_without_hands_here_
         }
         assert sorted(_lines(one["file"]) for one in tables.values()) == [3, 4]
         assert (await pair.server(pair.home).look()).role == "primary"
-        await LabStores(pair.lab, pair.away).follow(pair.home, STORE, pair.away)
-        assert (await way.follow(HOME_FOLLOWS))["saved"] == tables
+        rewinder = Rewinder(pair)
+        again = Way(pair, way.door, rewinder)
+        again.noted = way.noted
+        saved = (await again.follow(HOME_FOLLOWS))["saved"]
+        assert {name: one["keys"] for name, one in saved.items()} == {name: one["keys"] for name, one in tables.items()}
+        assert rewinder.asked == [(HOME_FOLLOWS.id, pair.home, (STORE,))]
+        assert _noted(again, "followed")["by"] == f"command for {HOME_FOLLOWS.id}"
+        assert await again.changes(HOME_FOLLOWS) == ()
+
+
+class Rewinder:
+    """A command that somebody wrote for it: it has hands on the server's files. Nobody is fenced or saved by it."""
+
+    def __init__(self, pair: PostgresPair) -> None:
+        self._pair, self.asked = pair, list[tuple[str, str, tuple[str, ...]]]()
+
+    def has_command(self, step: Step, /) -> bool:
+        return step.verb is Verb.FOLLOW_STORES
+
+    async def carry_out(self, step: Step, /) -> str | None:
+        self.asked.append((step.id, step.region, step.targets))
+        assert (await self._pair.server(step.region).look()).fenced
+        await LabStores(self._pair.lab, self._pair.away).follow(step.region, STORE, self._pair.away)
+        return f"command for {step.id}"
 
 
 @pytest.mark.slow

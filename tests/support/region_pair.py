@@ -92,7 +92,7 @@ class Pair:
         if process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.wait(60)
 
     def signal(self, region: str, number: int) -> None:
         os.killpg(self.processes[region].pid, number)

@@ -112,15 +112,15 @@ class Pair:
         self, region: str, subject: str, request: Mapping[str, Any], user: str = "operator"
     ) -> Mapping[str, Any]:
         url = f"nats://127.0.0.1:{self.port(region, CLIENT_PORT)}"
-        options = ConnectOptions(user=user, password=PASSWORDS[user.upper()], timeout_s=2)
+        options = ConnectOptions(user=user, password=PASSWORDS[user.upper()], timeout_s=10)
         async with connect(parse_addresses(url), options) as connection:
             return await JetStream(connection).ask(subject, request)
 
-    async def publish(self, region: str, subject: str, user: str = "app") -> None:
+    async def publish(self, region: str, subject: str, user: str = "app", within_s: float = 10) -> None:
         url = f"nats://127.0.0.1:{self.port(region, CLIENT_PORT)}"
-        options = ConnectOptions(user=user, password=PASSWORDS[user.upper()], timeout_s=2)
+        options = ConnectOptions(user=user, password=PASSWORDS[user.upper()], timeout_s=10)
         async with connect(parse_addresses(url), options) as connection:
-            await connection.client.request(subject, b"x", timeout=1)
+            await connection.client.request(subject, b"x", timeout=within_s)
 
     def create_streams(self) -> None:
         for path, text in stream_files(self.deployment).items():

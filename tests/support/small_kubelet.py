@@ -45,7 +45,7 @@ def command_of(*command: str, environment: Mapping[str, str] | None = None, log:
         for process in running:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.wait(60)
         running.clear()
 
     return PodProcess(start, kill)

@@ -1,7 +1,8 @@
-"""The staging of some user in two regions: a cluster each whose pods a fake kubelet runs, NATS under leases, a name
-server, the user's own API over HTTPS, and a backup.
+"""The staging of some user in two regions: a cluster each whose pods a fake kubelet runs, NATS under leases, a
+database, a name server, the user's own API over HTTPS, and a backup.
 
-Real: kube-apiserver and etcd, nats-server with its gate, Knot DNS, TLS. Played: the kubelet (`small_kubelet`).
+Real: kube-apiserver and etcd, nats-server with its gate, PostgreSQL with its standby, Knot DNS, TLS. Played: the
+kubelet (`small_kubelet`).
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ from operated_system import HOST, LEAF, TTL_S, Ran, operated, system_of
 from region_pair import AWAY, HOME, _answers, create
 from running_system import workload
 from small_kubelet import PodProcess, SmallKubelet, command_of, nothing
+from staging_stores import LOGINS, STORE, StagingPostgres
 
 from secondsite.discover.system_file.writing import write_system
 from secondsite.kube.faults import ALLOWED, ALLOWED_LABEL, GUARD
-from secondsite.model.access import RegionPlace
+from secondsite.lab.postgres_files import WRITER
+from secondsite.model.access import RegionPlace, StoreAccess
 from secondsite.model.deployment import Deployment
 from secondsite.model.operate import Environment, GameDay, Operate, WritePath
 from secondsite.model.system import System
@@ -55,18 +58,21 @@ class Staging:
     clusters: Mapping[str, KubeApi]
     deployment: Deployment
     guard: SmallKubelet
+    postgres: StagingPostgres
 
     @property
     def file(self) -> Path:
         return self.folder / "secondsite.yaml"
 
     async def ran(self, *arguments: str, **more: str) -> Ran:
-        environment = {"DR_NATS": "operator", "HOME": str(self.folder), "PATH": os.environ["PATH"], **more}
+        environment = {"DR_NATS": "operator", "HOME": str(self.folder), "PATH": os.environ["PATH"]}
+        environment |= {**self.postgres.environment, **more}
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "secondsite", *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=environment,
+            cwd=self.folder,
         )
         out, err = await process.communicate()
         return Ran(process.returncode or 0, out.decode(), err.decode())
@@ -98,9 +104,10 @@ def _certificates(folder: Path) -> None:
 
 
 def _staging(operate: Operate, uids: Mapping[str, str], folder: Path, port: int) -> Operate:
+    places = tuple(evolve(one, stores=(StoreAccess(STORE, f"env:{LOGINS[one.region]}"),)) for one in operate.places)
     path = WritePath(f"https://{HOST}:{port}/orders", body=BODY, ca=f"file:{folder / 'ca.pem'}")
     day = GameDay((uids[HOME],), f"file:{folder / 'production.yaml'}")
-    return evolve(operate, environment=Environment.STAGING, path=path, game_day=day)
+    return evolve(operate, environment=Environment.STAGING, places=places, path=path, game_day=day)
 
 
 def _production(system: System) -> System:
@@ -118,17 +125,21 @@ def _elsewhere(place: RegionPlace) -> RegionPlace:
     return RegionPlace(place.region, nats, kube=evolve(place.kube, cluster=f"production-{place.region}"))
 
 
-def _pods(pair: LeasedPair, region: str, folder: Path, port: int) -> dict[str, Callable[[], PodProcess]]:
+def _pods(
+    pair: LeasedPair, postgres: StagingPostgres, region: str, folder: Path, port: int
+) -> dict[str, Callable[[], PodProcess]]:
     nats = f"nats://127.0.0.1:{pair.ports[region][0]}"
     tls = ("--cert", str(folder / "api.pem"), "--key", str(folder / "api.key"))
     here = ("--host", ENTRANCES[region], "--port", str(port))
     program = str(Path(__file__).with_name("user_api.py"))
     log = str(folder / f"api-{region}.log")
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "DR_NATS": "operator"}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "DR_NATS": "operator", **postgres.environment}
+    writes = ("--nats", nats, "--user", "app", "--postgres", postgres.login(region, WRITER))
     guard = ("drill", "undo", "--guard", "--file", str(folder / "secondsite.yaml"), "--every-s", "0.4")
     return {
         "nats": lambda: PodProcess(partial(pair.start, region), partial(pair.kill, region)),
-        "api": partial(command_of, sys.executable, program, *here, *tls, "--nats", nats, "--user", "app", log=log),
+        "postgres": partial(postgres.pod, region),
+        "api": partial(command_of, sys.executable, program, *here, *tls, *writes, log=log),
         GUARD: partial(
             command_of,
             *(sys.executable, "-m", "secondsite", *guard),
@@ -146,8 +157,9 @@ def _deployed(api: KubeApi, region: str) -> None:
     guards = [service(GUARD, 1)] if region == HOME else []
     for one in (*(service(name, 2 if region == HOME else 1) for name in ("api", "kong")), *guards):
         api.create(f"/apis/apps/v1/namespaces/{SHOP}/deployments", one)
-    nats = workload("StatefulSet", "nats", SHOP, {"image": "nats"}, replicas=1, serviceName="nats")
-    api.create(f"/apis/apps/v1/namespaces/{SHOP}/statefulsets", nats)
+    for name in (STORE, "nats"):
+        kept = workload("StatefulSet", name, SHOP, {"image": name}, replicas=1, serviceName=name)
+        api.create(f"/apis/apps/v1/namespaces/{SHOP}/statefulsets", kept)
     spec = {"type": "LoadBalancer", "selector": {"app": "kong"}, "ports": [{"port": 80}]}
     services = f"/api/v1/namespaces/{SHOP}/services"
     api.create(services, {"metadata": {"name": "kong"}, "spec": spec})
@@ -176,9 +188,10 @@ def _healthy(monitor: int) -> bool:
 @asynccontextmanager
 async def staging(kit: Kit, folder: Path) -> AsyncIterator[Staging]:
     """Everything up and calm; nobody writes yet."""
-    deployment = system_of(kit)
+    deployment = system_of(kit, stores=True)
     pair, port = LeasedPair(folder, deployment), free_ports(1)[0]
     _certificates(folder)
+    postgres = StagingPostgres.made(folder / "postgres")
     (folder / "dns").mkdir()
     records = RECORDS.replace("api A 192.0.2.1", f"api {TTL_S:g} A {ENTRANCES[HOME]}")
     with ExitStack() as stack:
@@ -195,10 +208,11 @@ async def staging(kit: Kit, folder: Path) -> AsyncIterator[Staging]:
         async with Link(pair.link, pair.ports[HOME][2]).up():
             kubelets = {}
             for region, api in clusters.items():
-                kubelets[region] = SmallKubelet(api, _pods(pair, region, folder, port))
+                kubelets[region] = SmallKubelet(api, _pods(pair, postgres, region, folder, port))
                 stack.enter_context(kubelets[region].up())
             for region in clusters:
                 await asyncio.to_thread(wait_until, partial(_healthy, pair.ports[region][1]))
             await create(pair, deployment)
             await pair.opened()
-            yield Staging(folder, pair, clusters, deployment, kubelets[HOME])
+            await postgres.caught_up()
+            yield Staging(folder, pair, clusters, deployment, kubelets[HOME], postgres)

@@ -37,6 +37,26 @@ SEEN = (
     ReadyStep("record-state", "record where the streams are", now=("EVENTS: last sequences origin 912, copy 911",)),
     ReadyStep("promote-streams", "promote the copies", changes=("promote EVENTS in us-west-2",)),
 )
+LAG_S = [*[0.0] * 30, 0.4, 1.2, 2.5, 4.0, 11.0, None, None, 3.0, 0.6, *[0.0] * 12]
+COPIES: dict[str, Any] = {
+    "looked_s": 12.0,
+    "problem": "",
+    "every_s": 60.0,
+    "streams": [
+        {"stream": "EVENTS", "missing_messages": 3, "behind_s": 0.4, "highest_s": 11.0, "history_s": LAG_S},
+        {
+            "stream": "KV_sessions",
+            "missing_messages": None,
+            "behind_s": None,
+            "highest_s": 0.0,
+            "history_s": [0.0, None],
+        },
+    ],
+    "store": True,
+    "store_problem": "",
+    "backup_age_s": 840.0,
+    "archive_age_s": 9.0,
+}
 READY = {fault: ReadyPlan(fault, 900.0, "4be1c2d3a4b5c6d7", steps=SEEN) for fault in (Fault.GRAY, Fault.REGION)}
 
 
@@ -57,7 +77,9 @@ def mood(name: str) -> dict[str, Any]:
         plans[Fault.REGION] = evolve(plans[Fault.REGION], refusals=(BEHIND,))
     if name == "over":
         one.watch.last = evolve(OPEN, is_open=False, age_s=7300.0, acting="")
-    return watch_status(one.watch, {"east": "no answer (ConnectError)"} if name == "acts" else {}, plans, CONTRACTS)
+    return watch_status(
+        one.watch, {"east": "no answer (ConnectError)"} if name == "acts" else {}, plans, CONTRACTS, COPIES
+    )
 
 
 @define

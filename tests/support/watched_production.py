@@ -120,7 +120,7 @@ class Watching:
         if process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
+            process.wait(60)
 
     def lose(self, region: str) -> tuple[float, float]:
         """The region with all that is in it; when, on the monotonic clock and on the wall's."""

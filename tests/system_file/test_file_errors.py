@@ -126,7 +126,7 @@ CASES = {
     "depends on itself": (service("depends_on: [api]"), "6:18", "depends on itself", "remove"),
     "schema version": (HEAD.replace("system/1", "system/9"), "1:9", "'secondsite/system/9' is not one", "system/1"),
     "no schema": ("name: a\nregion: {provider: aws, name: b}\n", "1:1", "'schema' is missing", "begin with"),
-    "duplicate key": (service("replicas: 2\n    replicas: 3"), "7:5", "'replicas' stands twice", "keep one"),
+    "duplicate key": (service("replicas: 2\n    replicas: 3"), "7:5", "'replicas' is written twice", "keep one"),
     "broken YAML": (service("replicas: [2"), "7:1", "not YAML", "correct"),
     "list at the top": ("- a\n- b\n", "1:1", "holds a list", "begin with"),
     "text at the top": ("hello\n", "1:1", "a single value", "begin with"),

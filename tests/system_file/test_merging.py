@@ -17,7 +17,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster, Stream
 from secondsite.model.place import Place
-from secondsite.model.service import Service
+from secondsite.model.service import Probe, Probes, Service
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Seconds
 
@@ -52,6 +52,18 @@ def scaled(system: System, replicas: int) -> System:
 
 def changes(update: Update) -> list[str]:
     return [line for line in update.diff()[2:] if line[0] in "+-"]
+
+
+def test_two_blocks_that_end_on_one_line_both_grow(file: Path, system: System) -> None:
+    def probed(probes: Probes) -> System:
+        marks = {"services.api.probes.liveness.kind": Mark(Knowledge.READ, Place("api.yaml", 9))}  # as blocks
+        api = evolve(system.services[0], probes=probes)
+        return evolve(system, services=(api, *system.services[1:]), marks={**system.marks, **marks})
+
+    again(file, probed(Probes(liveness=Probe("httpGet"))))
+    more = probed(Probes(startup=Probe("exec"), liveness=Probe("httpGet", failure_threshold=5)))
+    again(file, more)
+    assert load_system(file).services[0].probes == more.services[0].probes
 
 
 def test_nothing_new_changes_nothing(file: Path, system: System) -> None:

@@ -91,7 +91,7 @@ def served(one: Watched, approvers: dict[str, str], token: str = "") -> Iterator
             yield f"http://127.0.0.1:{server.port}"
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(60)
         loop.close()
 
 

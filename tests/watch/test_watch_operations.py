@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+import signal
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from attrs import evolve, field, frozen
+from observed import Says, observation, rules
 from region_pair import AWAY, HOME, Pair, create, deployment_of, fill, make_world, stream_named, synchronised
+from watched_world import ALL_WELL, GONE
 
 from secondsite.cli.watch_parts import switched_by_people
 from secondsite.discover.system_file.reading import load_system
@@ -25,7 +28,9 @@ from secondsite.operate.live import LiveWorld, RealClock
 from secondsite.operate.world import Decision
 from secondsite.strategies.compose import failover
 from secondsite.strategies.design import Kit
+from secondsite.watch.notices import Notice
 from secondsite.watch.operations import FAILOVER, Operations
+from secondsite.watch.process import Watch, WatchSettings
 
 pytestmark = pytest.mark.slow
 FIRST, SECOND = Decision("watch first", 1.0, "lost"), Decision("watch second", 1.0, "first left it")
@@ -139,6 +144,50 @@ def test_nothing_is_begun_without_the_lease(machines: Machines, monkeypatch: pyt
         with pytest.raises(MachineError, match="the lease could not be acquired"):
             await machines.operations("first").begin(Fault.REGION, FIRST, "")
         assert await machines.operations("second").last() is None
+
+    asyncio.run(run())
+
+
+def test_with_its_store_away_a_watch_asks_and_begins_once_it_is_back(machines: Machines) -> None:
+    """Lease and journal are kept by the standby's servers, which stand still while observers see that the first is
+    lost. The clock is the test's."""
+
+    async def run() -> None:
+        now, notices, log = [1000.0], list[Notice](), list[str]()
+        operations = machines.operations("first")
+        settings = WatchSettings("west", HOME, frozenset({Fault.REGION}))
+        watch = Watch(settings, rules(), operations, notices.append, log.append, clock=lambda: now[0])
+
+        async def second(says: Mapping[str, Says | None]) -> None:
+            now[0] += 1
+            for name, what in says.items():
+                if what is not None:
+                    watch.hear(observation(name, int(now[0]), what))
+            await watch.judge()
+            await asyncio.sleep(0)
+
+        await watch.read_journal()
+        for _ in range(5):
+            await second(ALL_WELL)
+        machines.pair.kill(HOME)
+        machines.pair.signal(AWAY, signal.SIGSTOP)
+        await watch.read_journal()
+        for _ in range(12):
+            await second(GONE)
+        assert [one.kind for one in notices] == ["asks"], log
+        with pytest.raises(MachineError):
+            await operations.begin(Fault.REGION, FIRST, "")
+        machines.pair.signal(AWAY, signal.SIGCONT)
+        assert await machines.operations("second").last() is None, "nothing was begun where nobody could be told"
+        await watch.read_journal()
+        async with asyncio.timeout(60):
+            while watch.acting is None:
+                await second(GONE)
+            await watch.acting
+        assert [one.kind for one in notices] == ["asks", "begins", "ended"], log
+        last = await machines.operations("second").last()
+        assert last
+        assert (last.is_open, last.is_failover) == (False, True)
 
     asyncio.run(run())
 

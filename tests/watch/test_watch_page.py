@@ -11,6 +11,8 @@ import pytest
 from browser import Browser, browser_tool
 from watch_pages import mood, served
 
+from secondsite.watch.metrics import WatchMetrics
+
 pytestmark = pytest.mark.slow
 MOODS = ("well", "asks", "acts", "behind", "over")
 TAB, ENTER, SPACE = "\ue004", "\ue007", " "
@@ -57,6 +59,8 @@ def test_what_it_says_and_that_it_fits(browser: Browser, name: str, words: tuple
             browser.show(width=width)
             browser.open(url)
             assert browser.run("return document.documentElement.scrollWidth <= innerWidth"), width
+            used = browser.run("return document.querySelector('main').clientWidth / Math.min(innerWidth, 1000)")
+            assert used > 0.95, width
         shown = text(browser)
         assert [word for word in words if word not in shown] == []
         assert browser.console() == []
@@ -71,6 +75,52 @@ def test_axe_finds_nothing(browser: Browser, pytestconfig: pytest.Config, name: 
         browser.open(url)
         browser.cdp("Runtime.evaluate", expression=tool.read_text(encoding="utf-8"))
         assert browser.post("execute/async", {"script": _AXE, "args": [_RULES]}) == []
+
+
+def test_copies_backup_and_archive_are_in_one_place(browser: Browser) -> None:
+    with served("well") as (shown, url):
+        browser.show(width=400)
+        browser.open(f"{url}?every=200")
+        assert browser.run("return document.querySelector('#copies .scroll').scrollWidth <= innerWidth")
+        section = "return document.querySelector('#copies').innerText"
+        words = str(browser.run(section))
+        for word in (
+            "EVENTS",
+            "under 1 s",
+            "lacks 3",
+            "at most 11 s",
+            "unknown",
+            "14 min old",
+            "last shipped 9 s ago",
+            "Read 12 s ago",
+        ):
+            assert word in words, words
+        labels = browser.run("return [...document.querySelectorAll('#copies svg')].map((e) => e.ariaLabel)")
+        assert labels == ["EVENTS was behind: at most 11 s", "KV_sessions was behind: at most 0 s"]
+        lines = browser.run("return document.querySelectorAll('#copies svg')[0].querySelectorAll('polyline').length")
+        assert lines == 2, "a gap stays a gap"
+        inside = browser.run(
+            "const field = document.querySelector('#copies svg').viewBox.baseVal;"
+            "return [...document.querySelectorAll('#copies polyline')].every((line) => [...line.points].every("
+            "(p) => p.x >= 0 && p.x <= field.width && p.y >= 0 && p.y <= field.height))"
+        )
+        assert inside
+        copies = {**shown.status["copies"], "store": False, "streams": [], "problem": "no answer"}
+        shown.status = {**shown.status, "copies": copies}
+        until(lambda: "start the watch with --from STORE" in text(browser))
+        assert "Copies cannot be read: no answer" in text(browser)
+        assert browser.console() == []
+
+
+def test_copies_are_metrics_and_what_was_not_read_is_none() -> None:
+    metrics = WatchMetrics(lambda: mood("well")).text().decode()
+    assert 'secondsite_copy_behind_seconds{stream="EVENTS"} 0.4' in metrics
+    assert 'secondsite_copy_missing_messages{stream="EVENTS"} 3.0' in metrics
+    assert 'stream="KV_sessions"' not in metrics
+    assert "secondsite_watch_backup_age_seconds 840.0" in metrics
+    assert "secondsite_watch_archive_age_seconds 9.0" in metrics
+    without = WatchMetrics(lambda: {**mood("well"), "copies": None}).text().decode()
+    assert "secondsite_watch_backup_age_seconds" not in without
 
 
 def test_without_a_token_there_is_nothing_to_press(browser: Browser) -> None:

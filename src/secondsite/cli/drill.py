@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from secondsite.drill.play.setup import Setup
     from secondsite.drill.run import RunResult
     from secondsite.model.measurement import Measurement
+    from secondsite.model.system import System
     from secondsite.publish.terminal.drill_board import DrillBoard
 
-DEFAULT_STRATEGY = "warm-standby/leafnode-mirror"
 
 app = App(name="drill", help="Rehearse a failover on real servers and count what is lost.")
 app.command(
@@ -41,6 +41,12 @@ app.command(
 )
 
 
+_STRATEGY = (
+    "Strategy, or STRATEGY@VERSION; STRATEGY@today runs on the system as it is now. By default what `operate:` says is "
+    "deployed, or what `evaluate` recommends."
+)
+
+
 @app.default
 def drill(
     name: Annotated[str, Parameter(name="drill", help="The drill to run; `--list` shows all.")] = "region-loss",
@@ -49,8 +55,8 @@ def drill(
     file: Annotated[Path, Parameter(help="The system file.")] = SYSTEM_FILE,
     strategy: Annotated[
         tuple[str, ...],
-        Parameter(help="Strategy, or STRATEGY@VERSION; STRATEGY@today runs on the system as it is now.", negative=""),
-    ] = (DEFAULT_STRATEGY,),
+        Parameter(help=_STRATEGY, negative=""),
+    ] = (),
     runs: Annotated[PositiveInt, Parameter(help="Number of runs; 22 that all hold prove a contract at 90 %.")] = 1,
     jobs: Annotated[PositiveInt | None, Parameter(help="Runs at the same time; two per core by default.")] = None,
     workers: Annotated[
@@ -100,7 +106,8 @@ def drill(
         return _finish(results, root, sign, json_)
     if controls:
         return _controls(setup, root, json_)
-    pairs = MATRIX if all_ else [(find_drill(name).id, text) for text in strategy]
+    one = find_drill(name).id
+    pairs = MATRIX if all_ else [(one, text) for text in strategy or (_usual(system, file),)]
     pairs = [(one, each) for one, text in pairs for each in world.versions(text)]
     planned = [(one, world.reaching(one, setup(text), runs)) for one, text in pairs]
     if workers:
@@ -110,6 +117,13 @@ def drill(
         read_signing_key(sign)  # before anything runs
     results = _run_beside(planned, runs, root, jobs) if runs > 1 else _run(planned, root, skip=all_)
     return _finish(results, root, sign, json_)
+
+
+def _usual(system: System, file: Path) -> str:
+    """What to rehearse where no strategy is named; an evaluation that was kept is read."""
+    from secondsite.cli.evaluations import recommended
+
+    return (system.operate.deployed if system.operate else "") or recommended(file).strategy.id
 
 
 def _finish(results: list[RunResult], root: Path, sign: Path | None, as_json: bool) -> int:

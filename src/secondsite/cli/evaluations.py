@@ -25,7 +25,7 @@ from secondsite.model.errors import InputError, MachineError
 
 if TYPE_CHECKING:
     from secondsite.catalogue.bundle import Catalogue
-    from secondsite.evaluate.evaluation import Evaluation
+    from secondsite.evaluate.evaluation import Assessment, Evaluation
     from secondsite.evaluate.parallel import ParallelMap
     from secondsite.model.strategy import Strategy
     from secondsite.model.system import System
@@ -82,6 +82,15 @@ def evaluated(
     if entry:
         keep(entry, evaluation)
     return evaluation
+
+
+def recommended(file: Path) -> Assessment:
+    """What ``evaluate`` recommends without options, or comes nearest where nothing holds. Raises InputError."""
+    from secondsite.catalogue.bundle import load_catalogue
+    from secondsite.catalogue.table import USER_FOLDER
+    from secondsite.evaluate.compare import YEARS
+
+    return evaluated(system_at(file), load_catalogue(file.parent / USER_FOLDER), years=YEARS, seed=1).recommended
 
 
 def all_evaluated(

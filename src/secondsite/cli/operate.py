@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from attrs import evolve
 from cyclopts import App
+from cyclopts.types import PositiveFloat
 
 from secondsite.cli.operating_world import (
     WHAT,
@@ -21,9 +22,13 @@ from secondsite.cli.operating_world import (
 from secondsite.cli.stores import Flag, option, print_json
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
 
+if TYPE_CHECKING:
+    from secondsite.kube.cluster import ClusterPlace
+    from secondsite.model.operate import Operate
+
 app = App(
     name="operate",
-    help="Check that a failover could run now, release controllers that one paused, and cut off services of a region.",
+    help="Check that a failover could run now; in a region, release paused controllers, cut off services, run a Job.",
 )
 
 
@@ -84,14 +89,9 @@ def fence(
     """
     from secondsite.discover.system_file.reading import load_system
     from secondsite.operate.cluster_fence import fence_lines, fenced_region, lifted_region, region_state
-    from secondsite.operate.places import cluster_places
 
     system = load_system(what.file)
-    place = cluster_places(system.operate).get(region)
-    if place is None:
-        remedy = f"write `kube` under {region} in `operate: places:`"
-        raise InputError.at("REGION", f"no way to reach the cluster of {region} is configured", remedy)
-    services = system.services
+    place, services = _place_of(system.operate, region), system.services
     if lift and apply:
         print(
             "\n".join(f"lifted: {one.shown}" for one in asyncio.run(lifted_region(place, services)))
@@ -102,3 +102,44 @@ def fence(
     states = asyncio.run(work)
     print("\n".join(fence_lines(states, lifts=lift)) or f"no service of {region} is deployed there")
     return EXIT_DOES_NOT_HOLD if any(one.opened_by for one in states) else EXIT_HOLDS
+
+
+@app.command
+def job(
+    region: str,
+    of: str,
+    /,
+    *,
+    what: Chosen = WHAT,
+    as_: Annotated[str, option("Name of the Job to run.", name="--as")],
+    within: Annotated[PositiveFloat, option("Seconds to wait until it has ended.")] = 600.0,
+    apply: Annotated[
+        bool, option("Carry it out; without this option, only show what would be done.", negative="")
+    ] = False,
+) -> int:
+    """Run a Job in the cluster of a region: from the template of `cronjob/NAMESPACE/NAME`, or as a copy of
+    `job/NAMESPACE/NAME`.
+
+    A name runs once: a Job that exists already is waited for, and not started a second time. Shows the last lines of
+    its log. Exit code: 0 it is complete (or can be started), 1 it failed, 3 it has not ended in time.
+    """
+    from secondsite.discover.system_file.reading import load_system
+    from secondsite.operate.cluster_jobs import job_origin, job_run, job_shown, ran_lines, shown_lines
+
+    origin = job_origin(of, as_)
+    place = _place_of(load_system(what.file).operate, region)
+    if not apply:
+        print("\n".join(shown_lines(asyncio.run(job_shown(place, origin)))))
+        return EXIT_HOLDS
+    ran = asyncio.run(job_run(place, origin, within))
+    print("\n".join(ran_lines(ran, within)))
+    return ran.code
+
+
+def _place_of(operate: Operate | None, region: str) -> ClusterPlace:
+    from secondsite.operate.places import cluster_places
+
+    if place := cluster_places(operate).get(region):
+        return place
+    remedy = f"write `kube` under {region} in `operate: places:`"
+    raise InputError.at("REGION", f"no way to reach the cluster of {region} is configured", remedy)

@@ -11,6 +11,7 @@ from cyclopts.types import NonNegativeFloat, NonNegativeInt, PositiveFloat, Posi
 from secondsite.cli.operating_world import OperationScope
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import option
+from secondsite.operate.watch_commands import DEFAULT_CHECKS, DEFAULT_EVERY_S
 
 if TYPE_CHECKING:
     from secondsite.watch.http_server import ListenAt
@@ -48,8 +49,10 @@ class WatchOptions:
         option("Number of observers that must agree; 0 means a majority of those outside the region."),
     ] = None
     window_s: Annotated[PositiveFloat | None, option("Seconds for which they must agree.")] = None
-    checks: Annotated[PositiveInt, option("Consecutive rounds before a signal counts.")] = 3
-    every_s: Annotated[PositiveFloat, option("Seconds between rounds; must match the observers' interval.")] = 10.0
+    checks: Annotated[PositiveInt, option("Consecutive rounds before a signal counts.")] = DEFAULT_CHECKS
+    every_s: Annotated[PositiveFloat, option("Seconds between rounds; must match the observers' interval.")] = (
+        DEFAULT_EVERY_S
+    )
     decide: Annotated[
         tuple[str, ...], option("Fault that triggers a failover without approval: region.", negative="")
     ] = ()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from secondsite.model.watching import WatchPolicy
     from secondsite.operate.live import LiveWorld
     from secondsite.operate.world import Decision
+    from secondsite.watch.copy_sight import CopySight
     from secondsite.watch.judging import WatchRules
     from secondsite.watch.notices import Notice
     from secondsite.watch.operations import Operations
@@ -85,8 +88,22 @@ def watch_parts(
         changed,
         given.ready_s,
     )
-    running = RunningWatch(watch, listening, readiness, notices, sight, lambda: contract_rows(what, deployment, say))
+    copies = _copies(where.from_, deployment, operations, looking)
+    contracts = partial(contract_rows, what, deployment, say)
+    running = RunningWatch(watch, listening, readiness, notices, sight, copies, contracts)
     return WatchParts(running, approvers_of(deployment.system))
+
+
+def _copies(store: str, deployment: Deployment, operations: Operations, looking: Decision) -> CopySight:
+    """``store`` is where backups and archive lie, empty where nobody said."""
+    from secondsite.cli.stores import open_store
+    from secondsite.watch.copy_sight import CopySight, saved_ages
+
+    procedure = next(iter(operations.procedures.values()))
+    saved = partial(saved_ages, open_store(store, None, "--from")) if store else None
+    return CopySight(
+        deployment, procedure, lambda: operations.world_of(procedure, looking), time.monotonic, time.time, saved
+    )
 
 
 def contract_rows(what: OperationScope, deployment: Deployment, say: Callable[[str], None]) -> tuple[ContractRow, ...]:

@@ -150,7 +150,7 @@ def _role(workload: Workload, routed: Mapping[str, str], served: set[str]) -> tu
         named = re.search(r"back-?up|dump|snapshot", workload.resource.name, re.IGNORECASE)
         return (Role.BACKUP, "a job named after backups") if named else (Role.WORKER, "a job on a schedule")
     if not routed and workload.name in served and _LOOKS_LIKE_API.search(workload.name):
-        return Role.API, "no Ingress is there, and it is named like one"
+        return Role.API, "there is no Ingress, and its name suggests one"
     return Role.WORKER, "nothing outside of the cluster leads to it"
 
 
@@ -173,7 +173,7 @@ def add_releases(assembly: Assembly, inventory: ResourceInventory, values: Seque
         assembly.problems += made.unread
         if made.service.name in assembly.services:
             file = source.values.place.file
-            assembly.notes.append(f"{file}: not used, as {made.service.name} is there rendered")
+            assembly.notes.append(f"{file}: not used: {made.service.name} is in the rendered manifests")
             continue
         assembly.services[made.service.name] = made.service
         existing = next((cluster for cluster in assembly.clusters if not cluster.service), None)

@@ -243,7 +243,7 @@ def velero_backups(inventory: ResourceInventory, workloads: Sequence[Workload], 
         )
         draft.read("covers", covers, template["includedNamespaces"] if template["includedNamespaces"] else template)
         _schedule(draft, schedule.spec["schedule"])
-        draft.assume("retention_s", _VELERO_KEEPS_S, "Velero keeps backups for 30 days where nothing is said")
+        draft.assume("retention_s", _VELERO_KEEPS_S, "30 days is Velero's default")
         if template["ttl"]:
             draft.take("retention_s", "seconds", template["ttl"])
         _storage_location(draft, template["storageLocation"].text, schedule.where, inventory, region)

@@ -209,7 +209,9 @@ def _read_kustomization(root: Path, reading: _Reading, *, asked: bool) -> None:
         reading.skipped += build.problems[before:]
         del build.problems[before:]
     if scaffold:
-        build.notes.append(f"{build.shown(root)}: nothing that its kustomization lists is there; its files were read")
+        build.notes.append(
+            f"{build.shown(root)}: its kustomization lists files that do not exist; the files in the folder were read"
+        )
         for file in sorted({*root.glob("*.yaml"), *root.glob("*.yml")}):
             if file.name not in FILE_NAMES:
                 _read_file(file, reading, asked=False)

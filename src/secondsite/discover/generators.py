@@ -48,7 +48,9 @@ class Generators:
         if index is None:
             if behavior in ("merge", "replace"):
                 what = f"there is no {made.kind} {made.name!r} to {behavior}"
-                self.problems.append(Problem(place, what, "name one that stands before, or leave `behavior` out"))
+                self.problems.append(
+                    Problem(place, what, "name one that is defined before it, or leave `behavior` out")
+                )
                 return resources
             return [*resources, made]
         if behavior not in ("merge", "replace"):

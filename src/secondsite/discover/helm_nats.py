@@ -73,7 +73,7 @@ def release(values: MapNode, *, name: str, namespace: str = "default") -> NatsRe
 
 def _without_logins(cluster: NatsCluster, marks: dict[str, Mark]) -> tuple[NatsCluster, dict[str, Mark]]:
     """Of another chart, or of an operator: who may log in was not carried over, and is unknown."""
-    why = Mark(Knowledge.ASSUMED, why="what deploys these servers says it in words of its own, which were not read")
+    why = Mark(Knowledge.ASSUMED, why="what deploys these servers has settings of its own, which were not read")
     unknown: dict[str, Any] = dict.fromkeys(("route_authorization", "gateway_authorization", "client_authorization"))
     return evolve(cluster, **unknown), {**marks, **dict.fromkeys(unknown, why)}
 

@@ -50,7 +50,7 @@ def bus_notes(inventory: ResourceInventory) -> Iterator[str]:
     for resource in inventory.of_kind("EventBus"):
         spec = resource.spec
         if spec["nats"]["native"].node is not None:
-            what = "runs NATS Streaming (STAN), not NATS JetStream: what it holds is not seen, and no strategy moves it"
+            what = "runs NATS Streaming (STAN), not NATS JetStream: its data is not read, and no strategy moves it"
         elif spec["jetstreamExotic"]["url"].text:
             what = "uses a JetStream that stands elsewhere: read that one with `init --nats URL`"
         elif spec["jetstream"].node is None:

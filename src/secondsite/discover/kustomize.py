@@ -68,8 +68,8 @@ class Build:
         if real in self._stack:
             raise InputError.at(self.shown(folder), "is part of itself (a cycle)", "take one of the references out")
         if len(self._stack) >= MAX_FOLDERS_DEEP:
-            what = f"stands more than {MAX_FOLDERS_DEEP} kustomizations deep"
-            raise InputError.at(self.shown(folder), what, "refer to fewer folders in a row")
+            what = f"is nested more than {MAX_FOLDERS_DEEP} kustomizations deep"
+            raise InputError.at(self.shown(folder), what, "refer to fewer folders one from another")
         self._stack.append(real)
         try:
             result: list[Resource] = []

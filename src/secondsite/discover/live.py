@@ -152,7 +152,9 @@ def _servers(live: LiveNats) -> tuple[int, Mark]:
         return int(size), monitor
     urls = live.server.get("connect_urls")
     count = max(len(urls) if isinstance(urls, list) else 0, len(set(_peers(live))), 1)
-    return count, Mark(Knowledge.ASSUMED, Place(live.url), "counted from what the server advertises, no monitoring")
+    return count, Mark(
+        Knowledge.ASSUMED, Place(live.url), "counted from the addresses that the server advertises, without monitoring"
+    )
 
 
 def _peers(live: LiveNats) -> Iterator[str]:

@@ -51,7 +51,7 @@ def read_script(text: str, first: Place, streams: StreamDrafts, given: Mapping[s
             continue
         unknown = next((word for word in plain[:2] if "$" in word or "`" in word), None)
         if unknown is not None:
-            what = f"adds the {kind} {unknown}, a name that only the run knows"
+            what = f"adds the {kind} {unknown}, a name that is known only at run time"
             streams.unread.append(Problem(command.place, what, "read it from the server with --nats"))
             continue
         if options.pop("config", "") and kind == "stream":

@@ -102,12 +102,12 @@ class StreamDrafts:
 
     def _leave_open(self, name: str, place: Place) -> None:
         """What the command does not say is unknown, and none of the server's defaults."""
-        what = f"adds the stream {name} with settings that stand elsewhere"
+        what = f"adds the stream {name} with settings that are defined elsewhere"
         self.unread.append(Problem(place, what, "read it from the server with --nats"))
         draft = self.stream(name, place)
         for attribute in ("replicas", "max_age_s", "max_bytes", "max_messages"):
             if attribute not in draft.values:
-                draft.assume(attribute, None, "its settings stand elsewhere, and were not read")
+                draft.assume(attribute, None, "its settings are defined elsewhere, and were not read")
 
 
 def read_config_map(resource: Resource, streams: StreamDrafts) -> bool:

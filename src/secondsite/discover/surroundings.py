@@ -148,7 +148,7 @@ def users_of(region: Region) -> tuple[tuple[Population, ...], Draft]:
 def economics_draft() -> Draft:
     draft, usual = Draft(), Economics()
     reasons = {
-        "outage_usd_per_hour": "what an hour of outage costs is yours to say; this is a middle for small SaaS",
+        "outage_usd_per_hour": "what an hour of outage costs is yours to say; this is a typical value for a small SaaS",
         "lost_message_usd": "what a lost message costs is yours to say",
         "engineer_usd_per_hour": "a loaded hour of an engineer; write yours",
         "budget_usd_per_month": "no budget is known, so none limits the choice",

@@ -131,7 +131,7 @@ def service_draft(workload: Workload, inventory: ResourceInventory) -> Draft:
 
 def _made_up(resource: Resource, draft: Draft) -> None:
     """Of what is no object of Kubernetes."""
-    why = f"{resource.source} does not say: as this it would run on Kubernetes"
+    why = f"{resource.source} has no such field; this is what it would be on Kubernetes"
     draft.marks["kind"] = Mark(Knowledge.ASSUMED, resource.place, why)
     if resource.source == "nats.conf":
         draft.marks["replicas"] = Mark(Knowledge.ASSUMED, resource.place, SERVERS_BY_ROUTES)
@@ -146,7 +146,7 @@ def _replicas(workload: Workload, draft: Draft) -> None:
         draft.take("replicas", "whole", replicas)
         if draft.values.get("replicas", 0) < 0:
             del draft.values["replicas"]
-            what = f"{replicas.text} is less than none"
+            what = f"{replicas.text} is negative"
             draft.unknown("replicas", InputError.at(replicas.place or Place("?"), what, "write 0 or more"))
 
 

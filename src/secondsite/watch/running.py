@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, field
 
 from secondsite.nats.tasks import end_tasks
+from secondsite.watch.copy_sight import CopySight
 from secondsite.watch.lease_sight import LeaseSight
 from secondsite.watch.listening import Listening
 from secondsite.watch.notices import Notices
@@ -23,7 +24,7 @@ STATUS_S = 0.5
 class RunningWatch:
     """``status`` is made anew each ``status_s``. ``judge_contracts`` is slow, and asked once, beside the rest.
 
-    ``sight`` is None where no writers' lease is read.
+    ``sight`` is None where no writers' lease is read, ``copies`` where no copy is looked at.
     """
 
     watch: Watch
@@ -31,6 +32,7 @@ class RunningWatch:
     readiness: Readiness
     notices: Notices
     sight: LeaseSight | None = None
+    copies: CopySight | None = None
     judge_contracts: Callable[[], tuple[ContractRow, ...]] = tuple
     contracts: tuple[ContractRow, ...] = ()
     status: Mapping[str, Any] = field(factory=dict)
@@ -40,7 +42,7 @@ class RunningWatch:
         """Until cancelled; a part that breaks ends all of it, for whoever restarts it."""
         self._look()
         parts = [self.watch.keep, self.listening.keep, self.readiness.keep, self.notices.keep]
-        parts += [self.sight.keep] if self.sight else []
+        parts += [one.keep for one in (self.sight, self.copies) if one]
         tasks = [asyncio.ensure_future(part()) for part in (*parts, self._keep_status, self._judge)]
         try:
             await asyncio.gather(*tasks)
@@ -56,4 +58,5 @@ class RunningWatch:
             await asyncio.sleep(self.status_s)
 
     def _look(self) -> None:
-        self.status = watch_status(self.watch, self.listening.silent, self.readiness.plans, self.contracts)
+        copies = self.copies.plain() if self.copies else None
+        self.status = watch_status(self.watch, self.listening.silent, self.readiness.plans, self.contracts, copies)

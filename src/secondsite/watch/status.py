@@ -32,8 +32,9 @@ def watch_status(
     silent: Mapping[str, str],
     plans: Mapping[Any, ReadyPlan],
     contracts: tuple[ContractRow, ...] = (),
+    copies: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Seconds count back from ``at``, which is on the wall clock of the watch."""
+    """Seconds count back from ``at``, which is on the wall clock of the watch. ``copies``: None where nobody looks."""
     now_s = watch.clock()
     return {
         "schema": SCHEMA,
@@ -50,6 +51,7 @@ def watch_status(
         "journal": {"known": watch.journal_known, "problem": watch.journal_problem},
         "operation": asdict(watch.last) if watch.last else None,
         "readiness": [_plan(one, now_s) for one in plans.values()],
+        "copies": copies,
         "contracts": [asdict(one) for one in contracts],
     }
 

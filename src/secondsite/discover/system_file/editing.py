@@ -48,16 +48,20 @@ def _reads_as(text: str, file: str) -> System | None:
 
 @define
 class _Editor:
-    """Collects replacements of spans; ``now`` are the marks of the text as it is."""
+    """Collects replacements of spans; ``now`` are the marks of the text as it is.
+
+    An edit is a start, an end, how far out it belongs and the new text: of two blocks that end on one line, what is
+    added to the inner one comes first.
+    """
 
     document: Document
     now: Mapping[str, Mark]
     writer: Writer
-    edits: list[tuple[int, int, str]] = field(factory=list)
+    edits: list[tuple[int, int, int, str]] = field(factory=list)
 
     def applied(self) -> str:
         text, pieces, done = self.document.text, [], 0
-        for start, end, new in sorted(self.edits, key=lambda edit: edit[:2]):
+        for start, end, _, new in sorted(self.edits, key=lambda edit: edit[:3]):
             pieces += [text[done:start], new]
             done = max(done, end)
         revised = "".join([*pieces, text[done:]])
@@ -111,7 +115,7 @@ class _Editor:
         for noun in wanted:
             if identity(noun) not in known:
                 lines = self.writer.item(noun, join(path, identity(noun)), indent)
-                self._add(end, ["", *lines] if not above and len(lines) > 1 else lines)
+                self._add(end, path, ["", *lines] if not above and len(lines) > 1 else lines)
 
     def _item(self, node: Node, was: Noun, wanted: Noun, path: str) -> None:
         if isinstance(node, MapNode) and self.document.is_block(node):
@@ -122,7 +126,7 @@ class _Editor:
             dash = self._dash(node)
             lines = self.writer.item(wanted, path, self._column(dash))
             end = self._line_end(self.document.end(node))
-            self.edits.append((self._line_start(dash), end, "\n".join(lines) + "\n"))
+            self.edits.append((self._line_start(dash), end, 0, "\n".join(lines) + "\n"))
         else:
             self._comment(None, node, path)
 
@@ -133,12 +137,12 @@ class _Editor:
         if was != will and (block or entry.kind is not FieldShape.LEAF):
             lines = self.writer.lines_of(entry, will, path, key.column - 1)
             end = self._line_end(self.document.end(value))
-            self.edits.append((self.document.index(key), end, "\n".join(lines).lstrip() + "\n"))
+            self.edits.append((self.document.index(key), end, 0, "\n".join(lines).lstrip() + "\n"))
             return
         if was != will:
             start, new = self.document.start(value), self.writer.leaf(entry, will)
             spaced = new if self.document.text[start - 1] in " \t" else f" {new}"
-            self.edits.append((start, self.document.end(value), spaced))
+            self.edits.append((start, self.document.end(value), 0, spaced))
         if marked:
             self._comment(key, value, path)
 
@@ -153,7 +157,7 @@ class _Editor:
         _, end, words = comment
         if words.strip() and mark_of(words, Place("")) is None:
             return
-        self.edits.append((index, end, f"  # {new}" if new else ""))
+        self.edits.append((index, end, 0, f"  # {new}" if new else ""))
 
     def _insert(self, node: MapNode, after: str | None, entry: Field, wanted: Noun, path: str) -> None:
         key = next(iter(node.keys.values()))
@@ -163,12 +167,13 @@ class _Editor:
         if not path:
             lines = ["", *(commented(SECTIONS[entry.key]) if entry.key in SECTIONS else []), *lines]
         previous = node.entries[after] if after else list(node.entries.values())[-1]
-        self._add(self._line_end(self.document.end(previous)), lines)
+        self._add(self._line_end(self.document.end(previous)), path, lines)
 
-    def _add(self, index: int, lines: list[str]) -> None:
+    def _add(self, index: int, path: str, lines: list[str]) -> None:
+        """To the block at the path, which is longer than that of any block around it."""
         text = self.document.text
         before = "\n" if index and text[index - 1] not in "\r\n" else ""
-        self.edits.append((index, index, before + "\n".join(lines) + "\n"))
+        self.edits.append((index, index, -len(path), before + "\n".join(lines) + "\n"))
 
     def _remove(self, node: MapNode, key: str) -> None:
         start = self.document.index(node.keys[key])
@@ -178,7 +183,7 @@ class _Editor:
             return
         others = [self.document.index(place) for place in node.keys.values()]
         following = min((index for index in others if index > start), default=start)
-        self.edits.append((start, following, ""))
+        self.edits.append((start, following, 0, ""))
 
     def _cut(self, start: int, end: int, *, blank_above: bool = False) -> None:
         """Whole lines; with ``blank_above`` the blank lines that set an item apart go too."""
@@ -186,7 +191,7 @@ class _Editor:
         if blank_above:
             while self.document.text[:line].endswith("\n\n"):
                 line -= 1
-        self.edits.append((line, self._line_end(end), ""))
+        self.edits.append((line, self._line_end(end), 0, ""))
 
     def _dash(self, item: Node) -> int:
         return self.document.text.rindex("-", 0, self.document.start(item))

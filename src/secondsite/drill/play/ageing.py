@@ -26,6 +26,8 @@ from secondsite.drill.play.setup import Setup
 from secondsite.lab.aged import AgedStream, keep_stream
 from secondsite.lab.folders import cache
 from secondsite.lab.options import LabOptions
+from secondsite.lab.postgres_files import tools
+from secondsite.lab.postgres_fleet import programs_of
 from secondsite.lab.world import Lab
 from secondsite.model.errors import MachineError
 from secondsite.model.nats import Retention
@@ -44,7 +46,7 @@ def can_be_kept(setup: Setup) -> bool:
 
 def old_writes(setup: Setup, options: LabOptions, report: ReportProgress) -> AgedWrites:
     """Those that are kept, or new ones. Raises MachineError where the machine cannot hold a lab."""
-    folder = cache() / "aged" / _key(setup, options)
+    folder = cache() / "aged" / kept_as(setup, options)
     if kept := read_aged(folder, _most_age_s(setup)):
         return kept
     report("writing messages that have to be old at the fault")
@@ -100,16 +102,16 @@ def _most_age_s(setup: Setup) -> float:
     return min([_MOST_AGE_S, *(limit / 2 for limit in limits if limit)])
 
 
-def _key(setup: Setup, options: LabOptions) -> str:
-    """Of the machine since its start, the design, what its streams are configured to, and what is written to them."""
+def kept_as(setup: Setup, options: LabOptions) -> str:
+    """Of the machine since its start, the design, what its streams are configured to, and what is written to them.
+
+    No server reads the files of a database of another major version.
+    """
     design = fingerprint(setup.deployment.system, setup.production, ())
     configured = [stream_config(stream, cluster) for cluster in setup.deployment.clusters for stream in cluster.streams]
     written = [asdict(stream) for stream in load_streams(setup)]
-    servers = [
-        setup.nats_version,
-        str(setup.nats_server or ""),
-        options.databases,
-        *(["vectors"] if options.vectors else []),
-    ]
+    servers = [setup.nats_version, str(setup.nats_server or ""), options.databases]
+    servers += sorted({str(each) for each in programs_of(setup.deployment).values()} - {str(tools())})
+    servers += ["vectors"] if options.vectors else []
     whole = [boot_id(), design.whole, *servers, configured, written]
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -1,15 +1,16 @@
 """A database that lost its place comes back as a standby: fenced, what only it committed saved and named, then rewound.
 
 Nothing is rewound before its rows were compared while nobody could write to it. Where this has no hands on the server's
-files a person stops it, makes it follow and starts it; then it is looked at, as if it had been done here.
+files, a command or a person stops it, makes it follow and starts it; then it is looked at, as if it had been done here.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.model.procedure import Step
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, WaitingError, failed
@@ -18,6 +19,7 @@ from secondsite.operate.actions.stores import other_region, state_of, stranger
 from secondsite.operate.shell import word
 from secondsite.operate.world import Stores
 from secondsite.stores.postgres import PostgresServer
+from secondsite.stores.postgres_host import Followed
 from secondsite.stores.server import StoreState
 from secondsite.strategies.store_servers import SLOT
 from secondsite.strategies.stores import REDIS, SYNCHRONOUS, stores_copied
@@ -125,11 +127,20 @@ async def _saved(context: Context, step: Step, door: Stores, store: str) -> Mapp
 async def _made_to_follow(context: Context, step: Step, door: Stores, store: str) -> None:
     followed = await door.follow(step.region, store, other_region(context, step))
     if followed is None:
+        followed = await _by_command(context, step, store)
+    if followed is None:
         what = f"nothing here can stop {store} in {step.region} and rewind its files"
         raise WaitingError.at("", what, "do it by hand with the commands in the runbook, then resume")
     facts = {"store": store, "by": followed.how, "seconds": followed.seconds, "why": followed.why}
     facts |= {"parted": followed.parted} if followed.parted else {}
     context.note("followed", {**facts, "kept": str(followed.kept or "")})
+
+
+async def _by_command(context: Context, step: Step, store: str) -> Followed | None:
+    """The server is fenced and its rows are saved: somebody's command stops it, rewinds it and starts it again."""
+    hands, begin = context.world.manual_steps, time.monotonic()
+    who = await hands.carry_out(evolve(step, targets=(store,))) if hands.has_command(step) else None
+    return Followed(who, time.monotonic() - begin) if who else None
 
 
 async def _caught_up(step: Step, door: Stores, store: str, serving_in: str) -> StoreState:

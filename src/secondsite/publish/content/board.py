@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.evaluate.evaluation import ContractOutcome
 from secondsite.model.contract import Contract, Standing, Verdict
 from secondsite.model.measurement import Measurement
-from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.inputs import Inputs, StoreVerdict
 from secondsite.publish.content.proof import DrillProof, proof, proving, shelf_life_days
 
 
@@ -69,6 +69,15 @@ def _standing(inputs: Inputs, outcome: ContractOutcome) -> ContractBoardRow:
         verdict=measured.verdict if measured is not None and counts else Verdict.UNPROVEN,
         stale=stale,
         until=until,
+    )
+
+
+def by_store(inputs: Inputs, contract: Contract) -> tuple[StoreVerdict, ...]:
+    """Of a contract on the whole state, each store by itself, with the recommended strategy."""
+    return tuple(
+        one
+        for one in inputs.stores
+        if one.strategy in ("", inputs.chosen.strategy.id) and evolve(one.contract, part="") == contract
     )
 
 

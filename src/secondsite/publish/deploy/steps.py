@@ -18,7 +18,15 @@ from secondsite.publish.deploy.dns import dns_files
 from secondsite.publish.deploy.kubernetes import LOGINS, agent_folder, gate_patch_file, servers_patch_file
 from secondsite.publish.deploy.store_rollout import store_steps
 from secondsite.publish.deploy.texts import PlacedStream, placed_streams
-from secondsite.publish.deploy.watch import SECRET, WATCH, observers_in, watch_folder, watches_from
+from secondsite.publish.deploy.watch import (
+    JUDGE_FILE,
+    SECRET,
+    WATCH,
+    judged_by,
+    observers_in,
+    watch_folder,
+    watches_from,
+)
 from secondsite.publish.text.markdown import Md, code, fence, joined, text
 from secondsite.strategies.archiver import archived, store_url, vault_of
 from secondsite.strategies.deployed_addresses import DeployedAddresses
@@ -111,11 +119,17 @@ def _watched(deployment: Deployment, book: DeployedAddresses, region: str) -> De
     namespace = book.namespace(deployment.clusters[0]) or "default"
     kubectl = f"kubectl --context {word(region)} -n {word(namespace)}"
     lines = [f'{kubectl} create secret generic {SECRET} --from-literal=SECONDSITE_WATCH_TOKEN="$WATCH_TOKEN"']
-    if watches_from(deployment, region):
+    watches = watches_from(deployment, region)
+    if watches:
         lines.append(f"{kubectl} create configmap {WATCH} --from-file=secondsite.yaml")
     lines.append(f"kubectl --context {word(region)} apply -k {word(f'./{watch_folder(region)}')}")
+    if watches and judged_by(deployment):
+        file = word(f"./{watch_folder(region)}/{JUDGE_FILE}")
+        lines.append(
+            f"{kubectl} apply -f {file}  # optional: judges as the watch does and starts nothing; for game days"
+        )
     check = f"its log in {text(region)} shows what it sees of each region"
-    if watches_from(deployment, region):
+    if watches:
         check = f"{code(f'{kubectl} logs deploy/{WATCH}')}, or the page at port 8088, shows what each observer sees"
     return DeployStep(
         Md(f"Start the watch in {text(region)}"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from secondsite.model.deployment import Deployment
+from secondsite.model.service import Service
 from secondsite.operate.shell import word
 from secondsite.publish.deploy.deploy_step import DeployStep
 from secondsite.publish.deploy.snapshots import snapshot_steps
@@ -51,6 +52,7 @@ def _archive(each: RenderedArchive) -> DeployStep:
             lines.append(f"{home} patch cluster {word(service.object_name)} --type merge --patch-file {file}")
         elif path.endswith(".base-backup.yaml"):
             lines.append(f"{home} apply -f {file}")
+            lines += [] if cnpg else [_first_base_backup(replica, service)]
         elif not cnpg:
             lines.append(f"{away} apply -f {file}  # no pod runs before the failover scales it up")
     held = f"{joined(map(code, KEYS))}" + ("" if cnpg else ", and `PGUSER`, `PGPASSWORD` of a role that replicates")
@@ -62,6 +64,15 @@ def _archive(each: RenderedArchive) -> DeployStep:
     )
     shown = "SELECT archived_count, last_archived_time, failed_count FROM pg_stat_archiver"
     return DeployStep(title, Md(about), fence(lines), Md(f"{code(shown)} counts up, and nothing failed"))
+
+
+def _first_base_backup(replica: StoreReplica, service: Service) -> str:
+    """No log restores anything without one, and the schedule makes the first at night; CloudNativePG begins at once."""
+    made = f"{service.object_name}-base-backup"
+    of = f"cronjob/{service.namespace}/{made}"
+    return (
+        f"secondsite operate job {word(replica.primary)} {word(of)} --as {word(f'{made}-1')} --apply  # the first one"
+    )
 
 
 def _regions(replica: StoreReplica) -> tuple[str, str]:

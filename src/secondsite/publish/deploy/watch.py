@@ -12,19 +12,26 @@ from typing import Any
 from attrs import evolve
 
 from secondsite.model.deployment import Deployment
-from secondsite.model.watching import WatchObserver
+from secondsite.model.endpoint import Endpoint
+from secondsite.model.watching import WatchObserver, WatchPolicy
 from secondsite.operate.observer_config import ObserverConfig, observer_config, observer_text
+from secondsite.operate.watch_commands import (
+    DEFAULT_EVERY_S,
+    JudgedBy,
+    judge_command,
+    observe_command,
+    watch_command,
+)
 from secondsite.publish.deploy.kubernetes import CREDENTIALS_MOUNT, CREDENTIALS_VOLUME, program_login
 from secondsite.publish.deploy.texts import file_name
 from secondsite.publish.text.yaml_text import yaml_text
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.server_config import CLIENT_PORT, NatsServer, servers_of
 
-EVERY_S = 10.0
 OBSERVER_PORT, PAGE_PORT = 8090, 8088
 SECRET = "secondsite-watch"  # noqa: S105 # its name
 """With SECONDSITE_WATCH_TOKEN, and for the watch whatever else the references of the system file name."""
-WATCH = "secondsite-watch"
+WATCH, JUDGE, JUDGE_FILE = "secondsite-watch", "secondsite-judge", "judge.yaml"
 _ANYWHERE = "0.0.0.0"  # noqa: S104 # of a pod, behind a Service
 _CONFIGS, _JOURNALS = "/etc/secondsite", "/var/lib/secondsite"
 _NONROOT_UID = 65532
@@ -49,6 +56,16 @@ def watches_from(deployment: Deployment, region: str) -> bool:
     return set_up and region != deployment.primary.region.name
 
 
+def judged_by(deployment: Deployment) -> JudgedBy | None:
+    """None where nobody set a watch up, or an observer has no address yet."""
+    operate = deployment.system.operate
+    policy = operate.watch if operate and operate.watch else WatchPolicy()
+    if not policy.observers or not all(one.at for one in policy.observers):
+        return None
+    regions = tuple(dict.fromkeys(site.region.name for site in deployment.sites))
+    return JudgedBy(regions, policy.observers, policy.window_s, policy.quorum)
+
+
 def watch_files(deployment: Deployment, book: DeployedAddresses, image: str) -> Mapping[str, str]:
     """By path; none where nobody set a watch up."""
     files: dict[str, str] = {}
@@ -64,6 +81,8 @@ def watch_files(deployment: Deployment, book: DeployedAddresses, image: str) -> 
         if watches_from(deployment, region):
             files[f"{folder}/watch.yaml"] = _text(*_watch(region, image))
             resources.append("watch.yaml")
+            if by := judged_by(deployment):
+                files[f"{folder}/{JUDGE_FILE}"] = _text(*_judge(by, region, image))
         if resources:
             files[f"{folder}/kustomization.yaml"] = _text(_kustomization(resources, configs, book, servers))
     return files
@@ -75,7 +94,7 @@ def _looks_at(
     """Its login is the agent's, which may ask no other domain: that is no signal of this observer."""
     near = [each for each in servers if each.cluster.name == servers[0].cluster.name]
     urls = ",".join(f"nats://{book.inside(each)}:{CLIENT_PORT}" for each in near)
-    config = observer_config(deployment, name, EVERY_S)
+    config = observer_config(deployment, name, DEFAULT_EVERY_S)
     regions = tuple(evolve(one, domain="", nats=urls if one.region == region else one.nats) for one in config.regions)
     return evolve(config, regions=regions, path=None)  # a client's login is none of an observer's
 
@@ -85,10 +104,7 @@ def _observer(name: str, image: str, book: DeployedAddresses) -> Iterator[Yaml]:
     container = {
         "name": "observer",
         "image": image,
-        "args": [
-            *("watch", "observe", "--config", f"{_CONFIGS}/observer.json"),
-            *("--host", _ANYWHERE, "--http", str(OBSERVER_PORT)),
-        ],
+        "args": list(observe_command(f"{_CONFIGS}/observer.json", Endpoint(_ANYWHERE, OBSERVER_PORT))),
         "env": [
             *program_login(book.agent, book),
             {"name": "SECONDSITE_WATCH_TOKEN", "valueFrom": token},
@@ -111,10 +127,7 @@ def _watch(region: str, image: str) -> Iterator[Yaml]:
     container = {
         "name": "watch",
         "image": image,
-        "args": [
-            *("watch", "--file", f"{_JOURNALS}/secondsite.yaml", "--name", region),
-            *("--host", _ANYWHERE, "--http", str(PAGE_PORT)),
-        ],
+        "args": list(watch_command(f"{_JOURNALS}/secondsite.yaml", region, Endpoint(_ANYWHERE, PAGE_PORT))),
         "envFrom": [{"secretRef": {"name": SECRET}}],
         "volumeMounts": [
             {"name": "journals", "mountPath": _JOURNALS},
@@ -124,6 +137,19 @@ def _watch(region: str, image: str) -> Iterator[Yaml]:
     volumes = [{"name": "journals", "emptyDir": {}}, {"name": "config", "configMap": {"name": WATCH}}]
     yield _deployment(WATCH, container, PAGE_PORT, volumes)
     yield _service(WATCH, PAGE_PORT)
+
+
+def _judge(by: JudgedBy, region: str, image: str) -> Iterator[Yaml]:
+    """By itself, not with the watch: applied before there is one, and for a game day."""
+    token = {"secretKeyRef": {"name": SECRET, "key": "SECONDSITE_WATCH_TOKEN"}}
+    container = {
+        "name": "judge",
+        "image": image,
+        "args": list(judge_command(by, region, Endpoint(_ANYWHERE, PAGE_PORT))),
+        "env": [{"name": "SECONDSITE_WATCH_TOKEN", "valueFrom": token}],
+    }
+    yield _deployment(JUDGE, container, PAGE_PORT, [])
+    yield _service(JUDGE, PAGE_PORT)
 
 
 def _deployment(name: str, container: Yaml, port: int, volumes: Sequence[Yaml]) -> Yaml:

@@ -26,6 +26,7 @@ from secondsite.publish.content.confidence import firm_words, firmness
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.sources import Sources
 from secondsite.publish.documents.link_names import LINK_NAMES
+from secondsite.publish.documents.store_ways import store_table
 from secondsite.publish.documents.writers_policy import writers_section
 from secondsite.publish.drawings import svg_files as charts_svg
 from secondsite.publish.drawings.tornado import TornadoDrawing, tornado
@@ -70,6 +71,7 @@ def document(inputs: Inputs, sources: Sources) -> str:
         served=compared[0].served.upper(),
         patterns=_patterns(inputs, compared, provider, sources),
         links=_links(inputs, compared, provider, sources),
+        stores=store_table(inputs, provider, sources),
         strategies=_strategies(compared, provider, sources),
         pareto=PARETO if charts_svg.pareto(compared, provider) else "",
         recovery=RECOVERY if _recovery(inputs) else "",

@@ -33,6 +33,7 @@ from secondsite.publish.content.comparison import (
     waiting,
 )
 from secondsite.publish.content.confidence import firm_words, firmness
+from secondsite.publish.content.store_ways import store_ways
 from secondsite.publish.content.timeline import Phase
 from secondsite.publish.drawings import charts
 from secondsite.publish.drawings.evaluation import influences, stacks, tradeoff, waterfall
@@ -77,6 +78,7 @@ def render_html(evaluation: Evaluation, report: Report | None = None) -> str:
         blockers=other_blockers(evaluation),
         tradeoff=tradeoff(compared, provider),
         waterfall=waterfall(evaluation.recommended),
+        store_ways=store_ways(evaluation, provider),
         tornado=tornado(evaluation),
         influence_bars=influences(evaluation),
         stacks=stacks(compared, provider),
