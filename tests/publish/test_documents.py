@@ -19,8 +19,10 @@ from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import DataLoss, Measurement
+from secondsite.model.store import Store
 from secondsite.publish.content.board import board
 from secondsite.publish.content.inputs import Inputs, StoreVerdict, newest_date
+from secondsite.publish.content.proof import proof
 from secondsite.publish.documents.document_set import documents, files
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
@@ -167,13 +169,25 @@ def test_the_worst_of_a_contracts_drills_decides(inputs: Inputs) -> None:
     assert next(s.verdict for s in board(changed) if s.contract.name == "api/region") is Verdict.MET
 
 
-def test_a_contract_that_no_drill_runs_says_so(inputs: Inputs, pages: dict[str, str]) -> None:
+def test_a_contract_that_no_drill_runs_says_so(inputs: Inputs) -> None:
+    """A drill runs all stores of the example; of one whose engine no lab has, it would not."""
+    deployment = inputs.chosen.deployment
+    (whole,) = [one.contract for one in inputs.chosen.outcomes if one.contract.name == "state/region"]
+    assert proof(whole, deployment).drill == "vectors-lost"
+    stores = (*deployment.system.stores, Store("orders", "postgres", "mysql"))
+    more = attrs.evolve(deployment, system=attrs.evolve(deployment.system, stores=stores))
+    assert not proof(whole, more).drill
+    assert proof(attrs.evolve(whole, part="qdrant"), more).drill == "vectors-lost"
+    assert not proof(attrs.evolve(whole, part="orders"), more).drill
+
+
+def test_each_contract_names_the_command_that_proves_it(inputs: Inputs, pages: dict[str, str]) -> None:
     row = next(
         line
         for line in pages["dr-contracts.md"].split("\n")
         if "state/region" in line and line.endswith("secondsite.yaml) |")
     )
-    assert "**no drill covers all of it yet; secondsite verify judges each store that a drill covers**" in row
+    assert "`secondsite drill vectors-lost --strategy warm-standby/leafnode-mirror/failover-record --runs 22`" in row
     shown = {standing.contract.name: standing.command for standing in board(inputs)}
     assert (
         shown["api/region"]

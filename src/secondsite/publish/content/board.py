@@ -56,7 +56,7 @@ def board(inputs: Inputs) -> tuple[ContractBoardRow, ...]:
 
 
 def _standing(inputs: Inputs, outcome: ContractOutcome) -> ContractBoardRow:
-    wanted = proof(outcome.contract)
+    wanted = proof(outcome.contract, inputs.chosen.deployment)
     measured = deciding(inputs, outcome.contract)
     until = None if measured is None else _until(outcome.contract, measured)
     stale = "" if measured is None or until is None else _stale(inputs, measured, until)
@@ -64,7 +64,7 @@ def _standing(inputs: Inputs, outcome: ContractOutcome) -> ContractBoardRow:
     return ContractBoardRow(
         outcome=outcome,
         proof=wanted,
-        command=proving(outcome.contract, inputs.chosen.strategy),
+        command=proving(outcome.contract, inputs.chosen.deployment),
         measured=measured,
         verdict=measured.verdict if measured is not None and counts else Verdict.UNPROVEN,
         stale=stale,
@@ -86,7 +86,7 @@ def deciding(inputs: Inputs, contract: Contract) -> Measurement | None:
 
     The worst of the contract's drills decides; of quick and production runs of one drill, whichever decides.
     """
-    any_strategy = proof(contract).in_region
+    any_strategy = contract.fault.inside_region
     deciding_runs: dict[tuple[str, str, str], Measurement] = {}
     for one in sorted(inputs.measurements, key=lambda each: (each.at, each.evidence)):
         mine = any_strategy or one.strategy == inputs.chosen.strategy.id

@@ -28,6 +28,7 @@ from secondsite.strategies.server_config import (
     server_configs,
     servers_of,
 )
+from secondsite.strategies.snapshots import saved_stores
 from secondsite.strategies.write_gate import gated_subjects
 
 NAME = "README.md"
@@ -52,7 +53,7 @@ def document(deployment: Deployment, book: DeployedAddresses, command: str, *, b
             tls=_has_tls(configs),
             agents=any(agent_config(deployment, one) for one in regions),
             archives=any(archived(deployment, one) for one in regions),
-            stored=bool(store_files(deployment, book) or log_archive_files(deployment)),
+            stored=bool(store_files(deployment, book) or log_archive_files(deployment) or saved_stores(deployment)),
             provided=bool(provider_files(deployment)),
             logs=BUCKETS in log_archive_files(deployment),
             watched=any(watches_from(deployment, one) for one in regions),
@@ -122,7 +123,7 @@ def _files(
         rows.append(("REGION/archive/", Md("the archiver of this region's streams, for `kubectl apply -f`")))
     if stored:
         rows.append(
-            ("REGION/stores/", Md("replicas of databases, and what to run on a primary first: one file per store"))
+            ("REGION/stores/", Md("replicas of databases and snapshots of stores, and what to run on a primary first"))
         )
     if logs:
         kept = "buckets of databases' logs in the second region, with policies for who ships and who restores"
