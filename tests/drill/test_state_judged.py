@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from drilled import API, MANIFEST, NATS, STATE, Scenario, campaign, leave
+from drilled import API, MANIFEST, NATS, STATE, Scenario, campaign, leave, quick
 from postgres_pair import EXAMPLE
 
 from secondsite.catalogue.bundle import load_catalogue
@@ -19,7 +19,7 @@ from secondsite.drill.ledger.ledger import Ledger, LedgerHeader, LedgerStream, s
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.play.saved_rows import not_across, saved_ids
 from secondsite.drill.verdict.judge import judge
-from secondsite.drill.verdict.judgement import RunJudgement
+from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict
 from secondsite.drill.verdict.verification import todays, verify
 from secondsite.lab.postgres_files import TABLE as ROWS_OF
 from secondsite.model.contract import Subject, Verdict
@@ -121,6 +121,45 @@ def test_a_campaign_proves_the_store_that_ran_and_not_the_state(tmp_path: Path) 
         (TABLE, Verdict.MET),
         ("state/qdrant", Verdict.UNPROVEN),
     ]
+
+
+def _saved(rpo_s: float) -> DrillManifest:
+    """Snapshots every 5 s here, and 1,000 s from one until the next is loaded in production."""
+    manifest = quick(evolve(MANIFEST, contracts=(evolve(STATE, rpo_s=Seconds(rpo_s)),), subjects=(Subject.STATE,)))
+    ran, own = evolve(manifest.timing, snapshot_s=5.0), evolve(manifest.production, snapshot_s=1000.0)
+    timed = evolve(manifest, timing=ran, production=own)
+    return evolve(timed, stores=("qdrant",), saved=("qdrant",), instead={"qdrant": "its engine alone"})
+
+
+def _of_snapshots(root: Path, manifest: DrillManifest, lost_s: float = 3.0) -> RunVerdict:
+    lost = frozenset(range(201 - round(lost_s * 10), 200, 2))
+    scenario = Scenario(manifest=manifest, second="state/qdrant", aged_s=3700.0, lost=lost)
+    (verdict,) = judge(read_evidence(leave(root, scenario))).verdicts
+    return verdict
+
+
+def test_what_snapshots_lose_is_a_share_of_their_interval_in_production(tmp_path: Path) -> None:
+    held = _of_snapshots(tmp_path / "held", _saved(1500.0))
+    assert held.verdict is Verdict.MET, held.why
+    assert held.why == "qdrant was played on its engine alone"
+    assert held.lost_window_s is not None
+    assert 550 < held.lost_window_s < 650, "three of five seconds"
+    short = _of_snapshots(tmp_path / "short", _saved(500.0))
+    assert short.verdict is Verdict.BREACHED
+    plain = _of_snapshots(tmp_path / "plain", evolve(_saved(500.0), saved=()))
+    assert plain.verdict is Verdict.MET, "a store that streams loses what it lost"
+
+
+def test_a_store_that_streams_is_not_excused_by_one_that_is_saved(tmp_path: Path) -> None:
+    """Each at its own intervals: an old loss of the first could not have been seen in this run."""
+    manifest = evolve(_saved(3000.0), stores=("postgres",))
+    scenario = Scenario(manifest=manifest, second="state/postgres", aged_s=2100.0)
+    streamed = judge(read_evidence(leave(tmp_path / "streamed", scenario))).verdicts[0]
+    assert streamed.verdict is Verdict.UNPROVEN
+    assert "no write to state/postgres was older than 2099" in streamed.why
+    scenario = Scenario(manifest=evolve(manifest, stores=("qdrant",)), second="state/qdrant", aged_s=2100.0)
+    saved = judge(read_evidence(leave(tmp_path / "saved", scenario))).verdicts[0]
+    assert saved.verdict is Verdict.MET, saved.why
 
 
 def test_old_writes_that_know_no_store_are_of_the_same_run(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_warm_standby_on_azure_by_hand(warm_standby: Lay, catalogue: Catalogue) 
     assert usd(items, "transfer us-east-1 → us-west-2, leaf") == pytest.approx(gib_month * 0.02)
     assert usd(items, "health checks") == pytest.approx(2 * (0.36 + 0 + 1.00))
     assert usd(items, "people, operations") == 600
-    assert usd(items, "people, drills") == pytest.approx(10.33 * 100)
+    assert usd(items, "people, drills") == pytest.approx(11.33 * 100)
     assert "transfer between zones, us-east-1" not in items, "Azure does not charge for it"
 
 

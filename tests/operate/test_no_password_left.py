@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 from drilled import MANIFEST
-from fake_qdrant import fake_qdrant
 from in_loop import in_loop
 from postgres_pair import EXAMPLE, STORE, PostgresPair, postgres_pair
+from qdrant_engine import qdrant_engine
 from redis_pair import redis_pair
 
 from secondsite.catalogue.bundle import load_catalogue
@@ -129,8 +129,8 @@ async def test_no_login_is_left_by_the_verbs_on_redis_and_qdrant(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     found, key = list[bytes](), secrets.token_hex()
-    with redis_pair(tmp_path_factory.mktemp("servers")) as pair, fake_qdrant(key) as qdrant:
-        qdrant.points = {"docs": [1, 2, 3]}
+    with redis_pair(tmp_path_factory.mktemp("servers")) as pair, qdrant_engine(key, tmp_path / "qdrant") as qdrant:
+        qdrant.fill({"docs": [1, 2, 3]})
         password = pair.passwords["operator"]
         monkeypatch.setenv("QDRANT_KEY", key)
         for name, port in (("OLD", pair.primary), ("NEW", pair.replica)):

@@ -18,9 +18,11 @@ from secondsite.audit.registry import audit
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.fault import Fault
-from secondsite.model.measurement import Measurement
+from secondsite.model.measurement import DataLoss, Measurement
+from secondsite.model.store import Store
 from secondsite.publish.content.board import board
-from secondsite.publish.content.inputs import Inputs, newest_date
+from secondsite.publish.content.inputs import Inputs, StoreVerdict, newest_date
+from secondsite.publish.content.proof import proof
 from secondsite.publish.documents.document_set import documents, files
 
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
@@ -167,13 +169,25 @@ def test_the_worst_of_a_contracts_drills_decides(inputs: Inputs) -> None:
     assert next(s.verdict for s in board(changed) if s.contract.name == "api/region") is Verdict.MET
 
 
-def test_a_contract_that_no_drill_runs_says_so(inputs: Inputs, pages: dict[str, str]) -> None:
+def test_a_contract_that_no_drill_runs_says_so(inputs: Inputs) -> None:
+    """A drill runs all stores of the example; of one whose engine no lab has, it would not."""
+    deployment = inputs.chosen.deployment
+    (whole,) = [one.contract for one in inputs.chosen.outcomes if one.contract.name == "state/region"]
+    assert proof(whole, deployment).drill == "vectors-lost"
+    stores = (*deployment.system.stores, Store("orders", "postgres", "mysql"))
+    more = attrs.evolve(deployment, system=attrs.evolve(deployment.system, stores=stores))
+    assert not proof(whole, more).drill
+    assert proof(attrs.evolve(whole, part="qdrant"), more).drill == "vectors-lost"
+    assert not proof(attrs.evolve(whole, part="orders"), more).drill
+
+
+def test_each_contract_names_the_command_that_proves_it(inputs: Inputs, pages: dict[str, str]) -> None:
     row = next(
         line
         for line in pages["dr-contracts.md"].split("\n")
         if "state/region" in line and line.endswith("secondsite.yaml) |")
     )
-    assert "**no drill covers all of it yet; secondsite verify judges each store that a drill covers**" in row
+    assert "`secondsite drill vectors-lost --strategy warm-standby/leafnode-mirror/failover-record --runs 22`" in row
     shown = {standing.contract.name: standing.command for standing in board(inputs)}
     assert (
         shown["api/region"]
@@ -364,6 +378,31 @@ def test_new_money_people_s_time_and_once_are_columns_of_their_own(inputs: Input
     assert {"Hours, once", "USD/month new", "People's time, USD/month added"} <= set(head)
     assert found.count("to the provider; people's time ~") == 2 * len(inputs.evaluation.recommendation.migration)
     assert "people's hours included" not in "".join(pages.values())
+
+
+def test_a_store_that_ran_alone_has_a_row_beneath_its_contract(inputs: Inputs) -> None:
+    """With what it lost in commits and bytes; of another strategy than the recommended one it shows nothing here."""
+    (whole,) = (one.contract for one in inputs.chosen.outcomes if one.contract.subject is Subject.STATE)
+    one, other = (attrs.evolve(whole, part=part) for part in ("orders-db", "vectors"))
+    ran = measurement(subject=Subject.STATE, part=one.part, loss=DataLoss(2, 512, 0.0613))
+    why = "no drill covers vectors"
+    stores = (
+        StoreVerdict(one, inputs.chosen.strategy.id, Verdict.MET, "", ran),
+        StoreVerdict(one, "pilot-light/archive", Verdict.BREACHED, "", ran),
+        StoreVerdict(other, "", Verdict.UNPROVEN, why, None),
+    )
+    page = markdown(attrs.evolve(inputs, stores=stores))["dr-contracts.md"]
+    rows = next(each for each in tables(page) if each[0][0] == "Contract")
+    at = next(number for number, row in enumerate(rows) if row[0] == f"`{whole.name}`")
+    ours, unknown, after = rows[at + 1 : at + 4]
+    assert (ours[0], unknown[0]) == (f"`{one.name}`", f"`{other.name}`")
+    assert "2 commits, 512 bytes [[m" in ours[6].replace("\u00a0", " ")
+    assert (ours[7], unknown[6:]) == ("**met**, of a design, in the lab", ["never", f"**unproven**, {why}"])
+    assert "orders-db" not in after[0]
+    assert len(re.findall("orders-db", page)) == 1
+    assert page.partition("contracts:")[0] == markdown(inputs)["dr-contracts.md"].partition("contracts:")[0], (
+        "a store of its own is no contract more"
+    )
 
 
 def test_the_ways_of_each_database_stand_side_by_side(inputs: Inputs) -> None:

@@ -41,7 +41,7 @@ def events(text: str) -> list[dict[str, object]]:
 def test_each_contract_is_kept_fresh_by_some_drill(evaluation: Evaluation) -> None:
     found = drills(Inputs(evaluation, (), (), START))
     promised = [outcome.contract for outcome in evaluation.recommended.outcomes if outcome.promised]
-    drilled = {contract.name for contract in promised if proof(contract).drill}
+    drilled = {contract.name for contract in promised if proof(contract, evaluation.recommended.deployment).drill}
     assert {name for one in found for name in one.keeps} == drilled
     assert "api/region" in drilled
     assert {one.every for one in found} == set(Every)
@@ -104,4 +104,6 @@ def test_events_are_told_apart_by_system_and_drill_alone() -> None:
 @pytest.mark.parametrize("every", Every)
 def test_evidence_outlives_the_interval_of_its_drill(every: Every, evaluation: Evaluation) -> None:
     for outcome in evaluation.recommended.outcomes:
-        assert proof(outcome.contract).every.days <= shelf_life_days(outcome.contract), every
+        assert proof(outcome.contract, evaluation.recommended.deployment).every.days <= shelf_life_days(
+            outcome.contract
+        ), every

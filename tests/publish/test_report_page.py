@@ -15,8 +15,10 @@ from browser import Browser
 from reported import BREACHED, PARTS, SEEN, drilled, read
 
 from secondsite.evaluate.evaluation import Evaluation
+from secondsite.model.contract import Subject, Verdict
+from secondsite.model.measurement import DataLoss
 from secondsite.publish.content.drill_timeline import DrillTimeline, Slice, TimelineSpan
-from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.inputs import Inputs, StoreVerdict
 from secondsite.publish.drawings.drill import rto_waterfall, timeline_chart
 from secondsite.publish.page.evaluation import render_html
 from secondsite.publish.page.report import report
@@ -79,6 +81,20 @@ def test_each_drill_is_shown_with_its_verdict_parts_and_origin(some: Inputs) -> 
     rows = {row.name: (row.verdict, row.scope, row.note) for row in shown.rows}
     assert rows["api/region"] == ("met", "of a design, in the lab", "counts until 2026-12-25")
     assert rows["nats/region"] == ("unproven", "", "expected to hold"), "the other strategy's drill says nothing of it"
+
+
+def test_a_store_that_ran_alone_stands_beneath_its_contract(none: Inputs) -> None:
+    (whole,) = (one.contract for one in none.chosen.outcomes if one.contract.subject is Subject.STATE)
+    one = attrs.evolve(whole, part="orders-db")
+    ran = drilled(subject=Subject.STATE, part=one.part, loss=DataLoss(2, 512, 0.0613))
+    proven = StoreVerdict(one, ran.strategy, Verdict.MET, "", ran)
+    stale = attrs.evolve(proven, verdict=Verdict.UNPROVEN, why="stale: older than its shelf life of 35 days")
+    for store, said in ((proven, "2 commits, 512 bytes"), (stale, "stale: older than its shelf life of 35 days")):
+        found = page(attrs.evolve(none, stores=(store,))).replace("\u00a0", " ")
+        beneath = found.partition("orders-db ")[2].partition("</td>")[0]
+        assert f'class="verdict {store.verdict}"' in beneath
+        assert said in beneath
+        assert ("of a design, in the lab" in beneath) is (store is proven)
 
 
 def test_the_waterfall_puts_each_phase_after_the_one_before_and_the_limit_in_its_place() -> None:

@@ -72,7 +72,7 @@ def test_a_step_that_wins_contracts_ends_with_their_verdicts(steps: tuple[Roadma
 
 
 def test_drills_cost_the_hours_that_the_calendar_of_the_example_has() -> None:
-    """124 hours a year: the figure that bills take, and the sum over what is scheduled."""
+    """136 hours a year: the figure that bills take, and the sum over what is scheduled."""
     schedule = (EXAMPLE / "docs/saas/dr-test-schedule.md").read_text("utf-8")
     (hours,) = re.findall(r"About (\d+) hours", schedule)
     assert load_figures()["drill.people-hours"].mean * 12 == pytest.approx(float(hours), rel=0.01)

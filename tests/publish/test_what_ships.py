@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from postgres_pair import EXAMPLE
 from ruamel.yaml import YAML
 
 from secondsite.archive.manifests import bucket_policy
+from secondsite.catalogue.bundle import load_catalogue
+from secondsite.discover.system_file.reading import load_system
 from secondsite.lab.addresses import LabAddresses
 from secondsite.lab.agents import Agents
 from secondsite.lab.archivers import Archivers
@@ -20,6 +23,8 @@ from secondsite.lab.nats_binary import find
 from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.observing import observing
 from secondsite.lab.options import JudgingOptions, LabOptions
+from secondsite.lab.qdrant_fleet import QdrantFleet
+from secondsite.lab.savers import Savers
 from secondsite.lab.services import S3
 from secondsite.lab.supervisor import Spec
 from secondsite.model.deployment import Deployment
@@ -206,3 +211,40 @@ def test_the_archiver_of_a_drill_ships_as_often_as_the_deployed_one(strategy: St
     assert container["args"][container["args"].index("--to") + 1] == f"s3://{name}/{home}"
     policy = json.loads(bucket["resource"]["aws_iam_policy"]["archiver"]["policy"])
     assert policy == bucket_policy(name, home)
+
+
+_OF_SNAPSHOTS = (".save.yaml", ".follow.yaml")
+
+
+def _savers(deployment: Deployment, folder: Path) -> set[tuple[str, tuple[str, ...]]]:
+    """Region and words of what a drill starts, without addresses and what only the lab's store needs."""
+    regions = tuple(dict.fromkeys(site.region.name for site in deployment.sites))
+    book = LabAddresses(0, regions, str(folder / "nats"))
+    fleet = QdrantFleet(deployment, book, folder, True)
+    specs = [spec for region in regions for spec in Savers(deployment, book, fleet, STORE, 900.0).specs(region)]
+    return {(spec.region, _placeless(spec.command[3:-2])) for spec in specs if spec.command[-2] == "--endpoint"}
+
+
+def _placeless(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(word.partition("://")[0] for word in words)
+
+
+_SAVED = {"warm-standby/leafnode-mirror": 2, "pilot-light/backup": 1, "single-region/none/manual": 0}
+
+
+@pytest.mark.parametrize("strategy", _SAVED)
+def test_snapshots_are_saved_and_loaded_as_shipped(strategy: str, tmp_path: Path) -> None:
+    deployment = lay_out(Strategy.parse(strategy), Kit.of(load_system(EXAMPLE), load_catalogue()))
+    book = DeployedAddresses(deployment.system.services, "nats.example.com")
+    texts = files(deployment, book, "secondsite render", "secondsite:1")
+    manifests = {path: YAML(typ="safe").load(text) for path, text in texts.items() if path.endswith(_OF_SNAPSHOTS)}
+    pods = {path.partition("/")[0]: one["spec"]["template"]["spec"] for path, one in manifests.items()}
+    ships = {(region, _placeless(pod["containers"][0]["args"])) for region, pod in pods.items()}
+    assert ships == _savers(deployment, tmp_path)
+    assert len(ships) == _SAVED[strategy]
+    for one in manifests.values():
+        assert one["spec"]["replicas"] == 1, "two would load beside each other"
+        (container,) = one["spec"]["template"]["spec"]["containers"]
+        assert container["envFrom"] == [{"secretRef": {"name": "qdrant-snapshots"}}]
+        assert "900s" in container["args"]
+    assert ("Save snapshots of qdrant to us-west-2" in texts["README.md"]) == bool(ships)

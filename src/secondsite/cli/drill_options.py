@@ -108,8 +108,8 @@ class DrillWorld:
 
     def reaching(self, fault: str, setup: Setup, runs: int) -> Setup:
         """As old as somebody said, or in a series as old as its contracts need it."""
+        from secondsite.drill.play.timings import reach_s
         from secondsite.drill.registry import find_drill
-        from secondsite.drill.run import reach_s
         from secondsite.model.units import parse_seconds
 
         if not self.reach:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from secondsite.catalogue.bundle import Catalogue
     from secondsite.model.measurement import Measurement
     from secondsite.model.system import System
-    from secondsite.publish.content.inputs import Inputs
+    from secondsite.publish.content.inputs import Inputs, StoreVerdict
 
 DOCUMENTS = Path("docs/saas")
 
@@ -95,13 +95,15 @@ def gather(
     evaluation = evaluated(system, catalogue, years=years, seed=seed, anew=anew)
     measurements = _measurements(_evidence(file, evidence))
     as_of = _day(day) if day else newest_date(evaluation, measurements)
+    outdated, stores = _verified(system, catalogue, _evidence(file, evidence), as_of)
     return Inputs(
         evaluation,
         audit(system),
         measurements,
         as_of,
         base=Path(os.path.relpath(file.parent.resolve(), folder.resolve())).as_posix(),
-        outdated=_outdated(system, catalogue, _evidence(file, evidence), as_of),
+        outdated=outdated,
+        stores=stores,
     )
 
 
@@ -133,23 +135,39 @@ def _name(one: Measurement, evidence: Path) -> str:
     return folder.relative_to(evidence).as_posix() if folder.is_relative_to(evidence) else folder.name
 
 
-def _outdated(system: System, catalogue: Catalogue, evidence: Path | None, as_of: date) -> Mapping[str, str]:
-    """Evidence of another system than today's or too old on that day, with the reason. Raises InputError."""
+def _verified(
+    system: System, catalogue: Catalogue, evidence: Path | None, as_of: date
+) -> tuple[Mapping[str, str], tuple[StoreVerdict, ...]]:
+    """Evidence of another system than today's or too old on that day, with the reason; and stores that drills ran of a
+    state that they did not run whole. Raises InputError.
+    """
+    from attrs import evolve
+
     from secondsite.drill.verdict.verification import verify
     from secondsite.model.contract import Verdict
+    from secondsite.publish.content.inputs import StoreVerdict
 
     if evidence is None:
-        return {}
+        return {}, ()
     verification = verify(system, catalogue, (evidence,), datetime.combine(as_of, time.max, tzinfo=UTC))
     if verification.problems:
         raise InputError(verification.problems)
-    return {
-        _name(row.measurement, evidence): row.why.removeprefix("stale: ")
+    named = [
+        (row, row.measurement and evolve(row.measurement, evidence=_name(row.measurement, evidence)))
         for row in verification.rows
-        if row.measurement is not None
-        and row.verdict is Verdict.UNPROVEN
-        and row.verdict is not row.measurement.verdict
+    ]
+    outdated = {
+        one.evidence: row.why.removeprefix("stale: ")
+        for row, one in named
+        if one is not None and row.verdict is Verdict.UNPROVEN and row.verdict is not one.verdict
     }
+    written = set(system.contracts)
+    stores = tuple(
+        StoreVerdict(row.contract, row.strategy, row.verdict, row.why, one)
+        for row, one in named
+        if row.contract.part and row.contract not in written
+    )
+    return outdated, stores
 
 
 def _day(given: str) -> date:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import signal
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 from attrs import asdict
-from cyclopts import App
+from cyclopts import App, Parameter
+from cyclopts.types import NonNegativeInt
 
-from secondsite.cli.stores import Flag, option, print_json
-from secondsite.model.errors import EXIT_HOLDS
+from secondsite.backup.qdrant_snapshots import SnapshotStore
+from secondsite.cli.backup_options import every as seconds
+from secondsite.cli.stores import Endpoint, Flag, open_store, option, passed_over, print_json
+from secondsite.model.errors import EXIT_HOLDS, InputError, MachineError
 
 if TYPE_CHECKING:
-    from secondsite.stores.qdrant import QdrantServer
+    from secondsite.stores.qdrant import QdrantServer, RestoredCollection, SavedCollection
 
 app = App(name="qdrant", help="Count, save and restore the collections of a Qdrant server.")
 Url = Annotated[str, option("Its HTTP API, such as http://qdrant:6333.")]
@@ -35,30 +44,110 @@ def status(url: Url, *, key: Key = "", json: Flag = False) -> int:
 
 
 @app.command
-def save(url: Url, *, folder: Folder, key: Key = "") -> int:
-    """Take a snapshot of every collection into a new folder, and check its digest. Aliases are not in it."""
-    for each in _server(url, key).save(folder):
-        print(f"{each.name}: {each.most:,} points, {each.size_bytes:,} bytes, saved to {folder / each.file}")
-    return EXIT_HOLDS
+def save(
+    url: Url,
+    *,
+    folder: Folder | None = None,
+    to: Annotated[str, option("An object store instead: s3://bucket/prefix, gs://…, az://… or file:///folder.")] = "",
+    endpoint: Endpoint = None,
+    every: Annotated[str | None, option("Take one repeatedly, this often, such as 15m.")] = None,
+    keep: Annotated[NonNegativeInt, option("Keep so many in the object store; 0 keeps all.")] = 0,
+    key: Key = "",
+) -> int:
+    """Take a snapshot of every collection, and check its digest. Aliases are not in it."""
+    server = _server(url, key)
+    if bool(to) == bool(folder):
+        raise InputError.at("--to", "give an object store or --folder, and not both", "write --to s3://bucket/prefix")
+    if folder:
+        _print_saved(server.save(folder), str(folder))
+        return EXIT_HOLDS
+    store = SnapshotStore(open_store(to, endpoint, "--to", make=True))
+
+    async def once() -> None:
+        _print_saved(await store.save(server, keep), to)
+
+    return asyncio.run(_on_and_on(once, seconds(every)))
 
 
 @app.command
 def restore(
     url: Url,
     *,
-    folder: Folder,
+    folder: Folder | None = None,
+    from_: Annotated[str, Parameter(name="--from", help="An object store instead: its newest whole set.")] = "",
+    endpoint: Endpoint = None,
     key: Key = "",
     replace: Annotated[bool, option("Overwrite collections that are there.", negative="")] = False,
     json: Flag = False,
 ) -> int:
     """Restore every saved collection, count its points, and time it."""
-    restored = _server(url, key).restore(folder, replace=replace)
-    if json:
-        print_json({"schema": "secondsite/qdrant/1", "restored": [asdict(each) for each in restored]})
-        return EXIT_HOLDS
-    for each in restored:
-        print(f"{each.name}: {each.points:,} points, {each.size_bytes:,} bytes, in {each.seconds:.1f} s")
+    server = _server(url, key)
+    if bool(from_) == bool(folder):
+        what = "give an object store or --folder, and not both"
+        raise InputError.at("--from", what, "write --from s3://bucket/prefix")
+    if folder:
+        restored = server.restore(folder, replace=replace)
+    else:
+        store = SnapshotStore(open_store(from_, endpoint, "--from"))
+        restored = asyncio.run(store.restore(server, replace=replace))
+    _print_restored(restored, as_json=json)
     return EXIT_HOLDS
+
+
+@app.command
+def follow(
+    url: Url,
+    *,
+    from_: Annotated[str, Parameter(name="--from", help="The object store that `qdrant save --to` writes to.")],
+    endpoint: Endpoint = None,
+    every: Annotated[str, option("How often to look for a newer snapshot.")] = "1m",
+    key: Key = "",
+    json: Flag = False,
+) -> int:
+    """Load each new snapshot into a server that waits in another region. Stop it before that server serves.
+
+    It stops by itself, with exit code 2, once a collection has other points than it loaded.
+    """
+    server, known = _server(url, key), re.sub(r"[^A-Za-z0-9]", "-", urlsplit(url).netloc)
+    store = SnapshotStore(open_store(from_, endpoint, "--from"))
+
+    async def once() -> None:
+        name, restored = await store.load_newer(server, known)
+        if name:
+            _print_restored(restored, as_json=json)
+
+    return asyncio.run(_on_and_on(once, seconds(every)))
+
+
+async def _on_and_on(once: Callable[[], Awaitable[None]], every_s: float | None) -> int:
+    """Once where no interval is given; else until SIGTERM, which lets end what is under way. Silence is tried again."""
+    if every_s is None:
+        await once()
+        return EXIT_HOLDS
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    while not ended.is_set():
+        try:
+            await once()
+        except MachineError as error:
+            passed_over(f"{error}; tried again in {every_s:g} s")
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), every_s)
+    return EXIT_HOLDS
+
+
+def _print_saved(saved: Iterable[SavedCollection], where: str) -> None:
+    for each in saved:
+        print(f"{each.name}: {each.most:,} points, {each.size_bytes:,} bytes, saved to {where}", flush=True)
+
+
+def _print_restored(restored: Iterable[RestoredCollection], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"schema": "secondsite/qdrant/1", "restored": [asdict(each) for each in restored]})
+        return
+    for each in restored:
+        print(f"{each.name}: {each.points:,} points, {each.size_bytes:,} bytes, in {each.seconds:.1f} s", flush=True)
 
 
 def _server(url: str, key: str) -> QdrantServer:

@@ -29,7 +29,7 @@ from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.script import Drill, several_regions
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.stage import Stage
-from secondsite.drill.run import RunResult, lab_options
+from secondsite.drill.run import RunResult, lab_options, options_of
 from secondsite.lab.options import LabOptions
 from secondsite.model.contract import Verdict
 from secondsite.model.fault import Fault
@@ -350,7 +350,7 @@ CONTROLS: Mapping[str, Control] = {
             for name, title, play, spoil in spoiled_stores.SPOILED
         ),
         *(
-            Control(name, title, evolve(drill, play=play), _not_shown, options=_with_databases)
+            Control(name, title, evolve(drill, play=play), _not_shown, options=partial(options_of, drill))
             for name, title, drill, play in broken_databases.BROKEN
         ),
         Control(

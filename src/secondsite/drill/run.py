@@ -20,7 +20,7 @@ from secondsite.drill.evidence.events import EventName
 from secondsite.drill.evidence.fingerprint import fingerprint
 from secondsite.drill.evidence.folder import REJOINED, SALVAGE, EvidenceWriter
 from secondsite.drill.evidence.host import host_facts
-from secondsite.drill.evidence.manifest import FAILBACK, TODAY, DrillManifest, Timing, steps_of
+from secondsite.drill.evidence.manifest import FAILBACK, TODAY, DrillManifest, steps_of
 from secondsite.drill.evidence.observation import Observation
 from secondsite.drill.evidence.rehearsal import unrehearsed
 from secondsite.drill.ledger.finals import FinalRead
@@ -41,27 +41,24 @@ from secondsite.drill.play.keys import read_keys
 from secondsite.drill.play.lab_venue import judging_of
 from secondsite.drill.play.lab_world import place
 from secondsite.drill.play.on_disk import erased, streams_by_server
+from secondsite.drill.play.points import read_points
 from secondsite.drill.play.positions import observe_positions
-from secondsite.drill.play.profile import Profile, profile
 from secondsite.drill.play.scene import ReportProgress
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.setup import Setup
 from secondsite.drill.play.stage import Stage, set_the_stage
+from secondsite.drill.play.timings import saved_every_s, timings
 from secondsite.drill.play.turn import Turn
 from secondsite.drill.verdict.judge import seal
 from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict
-from secondsite.drill.verdict.projection import run_loss_s
 from secondsite.lab.options import LabOptions
 from secondsite.lab.room import check_room
 from secondsite.lab.world import Lab
 from secondsite.model.contract import Subject, Verdict
-from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.store import Loss
 from secondsite.nats.tasks import end_tasks
-from secondsite.operate.layout import Reach, families
-from secondsite.strategies.archiver import archived
 from secondsite.strategies.compose import failback
 
 LIMIT_S = 240.0
@@ -156,21 +153,6 @@ class RunResult:
         return self.judgement.verdict
 
 
-def reach_s(drill: Drill, setup: Setup) -> float:
-    """How old writes have to be so that this drill can break each RPO that it is about; 0 where there is none."""
-    ran, own = _timing(setup.profile, setup.deployment), _own_timing(setup)
-    limits = [
-        run_loss_s(contract.rpo_s, ran, own) if drill.moves else float(contract.rpo_s)
-        for contract in setup.system.contracts
-        if contract.rpo_s and contract.fault is drill.fault and contract.subject in drill.subjects
-    ]
-    return max(limits, default=0.0)
-
-
-def _own_timing(setup: Setup) -> Timing:
-    return _timing(profile("production", setup.production, setup.catalogue.figures), setup.deployment)
-
-
 def lab_options(setup: Setup) -> LabOptions:
     return LabOptions(
         nats_version="" if setup.nats_version == TODAY else setup.nats_version,
@@ -186,7 +168,8 @@ def lab_options(setup: Setup) -> LabOptions:
 
 def options_of(drill: Drill, setup: Setup) -> LabOptions:
     """Of the lab in which the drill is played."""
-    return evolve(lab_options(setup), pods=drill.pods, databases=drill.databases, observed=drill.observed)
+    options = evolve(lab_options(setup), pods=drill.pods, databases=drill.databases, observed=drill.observed)
+    return evolve(options, vectors=drill.vectors, saved_every_s=saved_every_s(setup.profile, setup))
 
 
 async def run_drill(
@@ -248,7 +231,8 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
     carried_out = [procedure, *([failback(setup.deployment, setup.kit)] if drill.returns else ())]
     carried_out += [procedure] if drill.again else []
     failover = str(drill.procedure or drill.fault)
-    ran = lab.stores.stores
+    ran, apart = lab.stores.stores, tuple(each for each in drill.subjects if each is not Subject.STATE)
+    ran_timing, own_timing = timings(drill, setup)
     others = tuple(each.name for each in setup.system.stores if each.loss is Loss.DATA and each.name not in ran)
     return DrillManifest(
         drill=drill.id,
@@ -259,9 +243,9 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         run=of.number,
         started_at=datetime.now(UTC).isoformat(),
         fingerprint=fingerprint(setup.deployment.system, setup.production, carried_out, versions.values()),
-        timing=_timing(setup.profile, setup.deployment),
-        production=_own_timing(setup),
-        subjects=(*drill.subjects, Subject.STATE) if ran and not others else drill.subjects,
+        timing=ran_timing,
+        production=own_timing,
+        subjects=(*apart, Subject.STATE) if ran and not others else apart,
         contracts=setup.system.contracts,
         new_side=(network,) if drill.moves else (),
         steps=steps_of(procedure),
@@ -284,13 +268,9 @@ def _manifest(drill: Drill, setup: Setup, lab: Lab, procedure: Procedure, of: Ru
         trigger=setup.trigger,
         stores=ran,
         other_stores=others if ran else (),
+        saved=lab.stores.qdrant.stores,
+        instead=lab.stores.qdrant.instead,
     )
-
-
-def _timing(of: Profile, deployment: Deployment) -> Timing:
-    alone = any(family.reach is Reach.ALONE for family in families(deployment)) and len(deployment.sites) > 1
-    backed_up = alone and not archived(deployment, deployment.primary.region.name)  # that ships as often in either
-    return Timing(of.check_interval_s, of.check_threshold, of.decide_s, of.ttl_s, of.backup_s if backed_up else 0.0)
 
 
 async def _read_all(stage: Stage) -> None:
@@ -311,6 +291,7 @@ async def _read_all(stage: Stage) -> None:
         _save(await reading.copies(stage.families, region), stage.writer.finals)
         _save(await read_tables(stage.lab, config.run, region), stage.writer.finals)
         _save(await read_keys(stage.lab, config.run, region), stage.writer.finals)
+        _save(await read_points(stage.lab, config.run, region), stage.writer.finals)
     await _read_old_disks(stage, reading, SALVAGE)
     if stage.rejoin:
         for region in stage.salvage:
@@ -345,6 +326,7 @@ async def _read_old_disks(stage: Stage, reading: Reading, folder: str) -> None:
         _save(await reading.copies(stage.families, region), stage.writer.folder / folder)
         _save(await read_tables(stage.lab, reading.run, region), stage.writer.folder / folder)
         _save(await read_keys(stage.lab, reading.run, region), stage.writer.folder / folder)
+        _save(await read_points(stage.lab, reading.run, region), stage.writer.folder / folder)
 
 
 async def _read_consumers(stage: Stage, reading: Reading, serving: list[str]) -> None:

@@ -35,6 +35,7 @@ class LabOptions:
     ``positions_s``: how often the agents copy consumers' positions. ``aged``: streams to begin with, by name.
     ``clocks``: give each program of ours a clock that can be set off (`clocks.py`); regions begin 30 s apart.
     ``databases``: start the stores that follow in another region, with the files of ``aged_stores``, by store.
+    ``vectors``: start a Qdrant for each of the system's in both regions, and what saves and loads its snapshots.
     ``one_address``: as where this machine has no other (`one_address.py`).
     ``observed``: start a Prometheus in each region; those named in ``scraped`` look at these regions alone.
     ``judging``: start the shipped observers, and a watch that tells what they agree on (`observing.py`).
@@ -61,6 +62,8 @@ class LabOptions:
     clocks: bool = False
     one_address: bool = False
     databases: bool = False
+    vectors: bool = False
+    saved_every_s: float = 3.0
     observed: bool = False
     scraped: Mapping[str, tuple[str, ...]] = {}
     aged_stores: Mapping[str, Path] = {}

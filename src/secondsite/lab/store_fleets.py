@@ -10,6 +10,7 @@ from attrs import frozen
 from secondsite.lab.addresses import LabAddresses, WanListener
 from secondsite.lab.cache_fleet import CacheFleet
 from secondsite.lab.postgres_fleet import PostgresFleet
+from secondsite.lab.qdrant_fleet import QdrantFleet
 from secondsite.lab.redis_fleet import RedisFleet
 from secondsite.lab.supervisor import Spec
 from secondsite.model.deployment import Deployment
@@ -24,17 +25,30 @@ class StoreFleets:
     postgres: PostgresFleet
     redis: RedisFleet
     caches: CacheFleet
+    qdrant: QdrantFleet
 
     @classmethod
     def of(
-        cls, deployment: Deployment, addresses: LabAddresses, folder: Path, wanted: bool, aged: Mapping[str, Path]
+        cls,
+        deployment: Deployment,
+        addresses: LabAddresses,
+        folder: Path,
+        wanted: bool,
+        aged: Mapping[str, Path],
+        vectors: bool = False,
     ) -> StoreFleets:
         given = (deployment, addresses, folder, wanted, aged)
-        return cls(PostgresFleet(*given), RedisFleet(*given), CacheFleet(*given))
+        qdrant = QdrantFleet(deployment, addresses, folder, vectors, aged)
+        return cls(PostgresFleet(*given), RedisFleet(*given), CacheFleet(*given), qdrant)
 
     @property
-    def each(self) -> tuple[PostgresFleet, RedisFleet]:
-        return (self.postgres, self.redis)
+    def each(self) -> tuple[PostgresFleet, QdrantFleet, RedisFleet]:
+        return (self.postgres, self.qdrant, self.redis)
+
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """Those that another region's follows."""
+        return (*self.postgres.stores, *self.redis.stores)
 
     @property
     def stores(self) -> tuple[str, ...]:
@@ -47,16 +61,16 @@ class StoreFleets:
 
     def digests(self) -> dict[str, str]:
         """Of what runs, by name and version."""
-        return {**self.postgres.digests(), **self.redis.digests(), **self.caches.digests()}
+        return {name: sha for fleet in (*self.each, self.caches) for name, sha in fleet.digests().items()}
 
     def replaced(self) -> tuple[str, ...]:
-        return (*self.postgres.replaced(), *self.redis.replaced(), *self.caches.replaced())
+        return tuple(line for fleet in (*self.each, self.caches) for line in fleet.replaced())
 
     def specs(self, region: str, *, fenced: bool = False) -> tuple[Spec, ...]:
         return tuple(spec for fleet in (*self.each, self.caches) for spec in fleet.specs(region, fenced=fenced))
 
     def listeners(self) -> tuple[WanListener, ...]:
-        return (*self.postgres.listeners(), *self.redis.listeners())
+        return tuple(listener for fleet in self.each for listener in fleet.listeners())
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        return (*self.postgres.endpoints(), *self.redis.endpoints(), *self.caches.endpoints())
+        return tuple(end for fleet in (*self.each, self.caches) for end in fleet.endpoints())

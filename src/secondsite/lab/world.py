@@ -15,7 +15,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ from secondsite.lab.binaries import require_lab_packages
 from secondsite.lab.claim import check_free, claim_block
 from secondsite.lab.clocks import LabClocks
 from secondsite.lab.gates import Gates, all_open
-from secondsite.lab.kubelet import Kubelet, Pod
+from secondsite.lab.kubelet import Kubelet
 from secondsite.lab.meta import formed, meta_groups
 from secondsite.lab.moment import Moment
 from secondsite.lab.names import Names
@@ -37,9 +37,11 @@ from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.observing import observing
 from secondsite.lab.one_address import DIFFERS, dialled, is_shared
 from secondsite.lab.options import LabOptions
+from secondsite.lab.pods import restarting
 from secondsite.lab.postgres_files import refused
 from secondsite.lab.room import check_room
 from secondsite.lab.runnable import check_runnable, regions_of
+from secondsite.lab.savers import Savers
 from secondsite.lab.services import S3, ApiPod, LabProcesses
 from secondsite.lab.store_fleets import StoreFleets
 from secondsite.lab.streams import create_streams, wait_for_jetstream
@@ -50,7 +52,6 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.region import Region
-from secondsite.model.service import Service
 from secondsite.strategies.clusters import named
 from secondsite.strategies.server_config import CLIENT_PORT, MONITOR_PORT, Login, NatsServer
 from secondsite.strategies.write_gate import gate_file
@@ -77,12 +78,16 @@ class Lab:
         cuttable = {region: self._pod_urls(region) for region in addresses.regions}
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         self.services = LabProcesses(deployment, addresses, options, folder, urls, cuttable, key)
-        self.stores = StoreFleets.of(deployment, addresses, folder, options.databases, options.aged_stores)
+        self.stores = StoreFleets.of(
+            deployment, addresses, folder, options.databases, options.aged_stores, options.vectors
+        )
         self.databases = self.stores.postgres
         self.kubelet: Kubelet | None = None
         self.gates = Gates(deployment, folder, self._plain_url, addresses.gate)
         self.agents = Agents(deployment, folder, self._plain_url, addresses.agent, options.positions_s)
-        self.archivers = Archivers(deployment, addresses, self._plain_url, self.s3 if options.services else None)
+        s3 = self.s3 if options.services else None
+        self.archivers = Archivers(deployment, addresses, self._plain_url, s3)
+        self.savers = Savers(deployment, addresses, self.stores.qdrant, s3, options.saved_every_s)
         self.observing = observing(deployment, addresses, folder, options, self._plain_url)
         self.dns = Names(addresses.dns, addresses.dns_control, self.services.zone, key)
         self.boot_s = 0.0
@@ -141,7 +146,10 @@ class Lab:
         if self.observing:
             await self.supervisor.start(*self.observing.specs(""), self.observing.judging())
         if self.options.pods:
-            self.kubelet = Kubelet(self.supervisor, self._pods())
+            self.kubelet = Kubelet(
+                self.supervisor,
+                restarting(self.supervisor, self.services, self.servers(), self.addresses.listen, self.regions),
+            )
         self.boot_s = time.monotonic() - begin
 
     async def _find_each_other(self, servers: tuple[Spec, ...]) -> None:
@@ -214,7 +222,7 @@ class Lab:
 
     def shipped(self, region: str) -> tuple[Spec, ...]:
         """What runs beside the servers of a region, here as where it is deployed."""
-        beside = (self.gates, self.agents, self.archivers, self.observing)
+        beside = (self.gates, self.agents, self.archivers, self.savers, self.observing)
         return tuple(spec for each in beside if each for spec in each.specs(region))
 
     def monitor_url(self, server: str) -> str:
@@ -337,21 +345,6 @@ class Lab:
             await self.kubelet.end()
             self.kubelet = None
 
-    def _pods(self) -> Iterator[Pod]:
-        """What restarts by itself: servers, and the API where it runs."""
-        by_name = {service.name: service for service in self.deployment.system.services}
-        specs = {name: running.spec for name, running in self.supervisor.running.items()}
-        for server in self.servers():
-            at = dialled(self.addresses.listen(server), MONITOR_PORT)
-            service = by_name.get(server.cluster.service, Service(server.cluster.service))
-            yield Pod(specs[server.name], service.probes, at, service.memory_limit_bytes)
-        api = self.services.api_service
-        for region in self.regions:
-            for pod in self.pods(region):
-                if api and pod.name in specs:
-                    report = partial(self.services.report_ready, region)
-                    yield Pod(specs[pod.name], api.probes, pod.api, api.memory_limit_bytes, report)
-
     def _pod_urls(self, region: str) -> tuple[str, ...]:
         """Where the region's pods reach its servers through a link that can be cut."""
         return self._urls(region, self.addresses.application, partial(self.addresses.reached_from, region))
@@ -366,7 +359,12 @@ class Lab:
         return [*dict.fromkeys([*own, *wan, self.wan.control, *around, *self.stores.endpoints()])]
 
     def _listeners(self, servers: tuple[NatsServer, ...]) -> tuple[WanListener, ...]:
-        beside = (*self.stores.listeners(), *self.archivers.ways(), *self.services.monitoring.listeners())
+        beside = (
+            *self.stores.listeners(),
+            *self.archivers.ways(),
+            *self.savers.ways(),
+            *self.services.monitoring.listeners(),
+        )
         return (*self.addresses.wan_listeners(servers, pods=self.options.pods), *beside)
 
     def _wan_spec(self) -> Spec:

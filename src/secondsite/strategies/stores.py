@@ -38,6 +38,7 @@ ASYNCHRONOUS = "asynchronous replica"
 SYNCHRONOUS = "synchronous replica"
 PROVIDER_REPLICA = "provider's replica"
 REDIS = frozenset({"redis", "valkey"})
+QDRANT = frozenset({"qdrant"})
 REPLICATED = frozenset({"postgres"}) | REDIS
 """Engines of which a replica in the other region is laid out. Of every other one there are only backups."""
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from secondsite.drill.evidence.fingerprint import Fingerprint
 from secondsite.drill.evidence.rehearsal import Unrehearsed
@@ -30,6 +30,7 @@ class Timing:
     """What RTO and RPO mostly consist of, as configured. ``decide_s``: how long a second signal has to agree.
 
     ``backup_s``: how often streams are backed up, where nothing else carries them; 0 where something does.
+    ``snapshot_s``: the same of stores that only snapshots leave, from the moment of one until the next is loaded.
     """
 
     check_interval_s: float
@@ -37,6 +38,14 @@ class Timing:
     decide_s: float
     ttl_s: float
     backup_s: float = 0.0
+    snapshot_s: float = 0.0
+
+
+def as_saved(ran: Timing, own: Timing) -> tuple[Timing, Timing]:
+    """Of a store that only snapshots leave: they are its backups. Where there are none, as it was."""
+    if not own.snapshot_s:
+        return ran, own
+    return evolve(ran, backup_s=ran.snapshot_s), evolve(own, backup_s=own.snapshot_s)
 
 
 @frozen
@@ -60,7 +69,8 @@ class DrillManifest:
     ``campaign`` that of the record it belongs to. ``carried_out``: the faults whose procedures the fingerprint holds,
     and ``failback``. ``of`` what is deployed or of a design, and ``where`` it was drilled. ``version``: which
     nats-server was asked for, ``today`` for the system as it runs, empty for what the strategy prepares. ``stores``:
-    databases that ran, ``other_stores`` those with data that did not. ``trigger``: who noticed and decided.
+    databases that ran, ``saved`` those of them that only snapshots leave, ``other_stores`` those with data that did
+    not. ``instead``: what ran in the place of a store's own server. ``trigger``: who noticed and decided.
     """
 
     drill: str
@@ -91,6 +101,27 @@ class DrillManifest:
     stores: tuple[str, ...] = ()
     other_stores: tuple[str, ...] = ()
     trigger: str = "checks"
+    saved: tuple[str, ...] = ()
+    instead: Mapping[str, str] = field(factory=dict)
+
+    def saved_for(self, contract: Contract) -> bool:
+        """Whether it is about a store that only snapshots leave."""
+        return contract.subject is Subject.STATE and any(contract.part in ("", name) for name in self.saved)
+
+    def stood_in(self, contract: Contract) -> str:
+        """What ran in the place of servers that the contract is about."""
+        state = contract.subject is Subject.STATE
+        mine = {name: what for name, what in self.instead.items() if state and contract.part in ("", name)}
+        return "; ".join(f"{name} was played on {what}" for name, what in mine.items())
+
+    def judged_apart(self, contract: Contract) -> tuple[str, ...]:
+        """Of a contract on the whole state, stores that get across at different intervals; none where all do alike."""
+        return () if contract.part or not self.saved_for(contract) else self.stores
+
+    def timings(self, contract: Contract) -> tuple[Timing, Timing]:
+        """As drilled and in production, as far as the contract's subject goes."""
+        each = (self.timing, self.production)
+        return as_saved(*each) if self.saved_for(contract) else each
 
     def not_run(self, contract: Contract) -> str:
         """Why nothing is known of what the contract is about; empty where something is, if only of a part of it."""

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from secondsite.drill.faults import database_killed, half_migrated, long_report, missing_secret, slot_gone, split_brain
+from secondsite.drill.faults import (
+    database_killed,
+    half_migrated,
+    long_report,
+    missing_secret,
+    slot_gone,
+    split_brain,
+    vectors_lost,
+)
 
 BROKEN = (
     (
@@ -40,5 +48,11 @@ BROKEN = (
         "a secret is missing, and the guard is lifted",
         missing_secret.DRILL,
         missing_secret.uncompared,
+    ),
+    (
+        "snapshots-cut-off",
+        "the snapshots of a vector store are cut off in the object store, and the standby has loaded none",
+        vectors_lost.DRILL,
+        vectors_lost.truncated,
     ),
 )

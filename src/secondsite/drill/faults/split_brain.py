@@ -48,7 +48,7 @@ async def play(stage: Stage, executors: Mapping[Verb, Action] = EXECUTORS) -> No
     leave_home(stage)
     outcome = await stage.fail_over("somebody declared it", executors=executors)
     if outcome is not None and outcome.finished:
-        for store in stage.lab.stores.stores:
+        for store in stage.lab.stores.followed:
             taken = [await _tried(stage, store, number) for number in range(_TRIES)].count(True)
             what = f"a client that stayed at the old {store} was acknowledged {taken} of {_TRIES} writes"
             stage.observe(what, taken == 0)

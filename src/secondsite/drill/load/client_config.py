@@ -93,7 +93,24 @@ class RedisTarget:
     ends: Mapping[str, tuple[str, int]] = field(factory=dict)
 
 
-_KINDS = {"http": HttpTarget, "path": PathTarget, "nats": NatsTarget, "postgres": PostgresTarget, "redis": RedisTarget}
+@frozen
+class QdrantTarget:
+    """As for a database. Each write is a point of ``collection``, whose vectors have so many ``dimensions``."""
+
+    host: str
+    resolver: tuple[str, int]
+    databases: Mapping[str, str]
+    port: int
+    collection: str
+    dimensions: int
+    ends: Mapping[str, tuple[str, int]] = field(factory=dict)
+
+
+Target = HttpTarget | PathTarget | NatsTarget | PostgresTarget | RedisTarget | QdrantTarget
+_KINDS = {
+    **{"http": HttpTarget, "path": PathTarget, "nats": NatsTarget},
+    **{"postgres": PostgresTarget, "redis": RedisTarget, "qdrant": QdrantTarget},
+}
 
 
 @frozen
@@ -111,7 +128,7 @@ class ClientConfig:
     client: int
     folder: str
     streams: tuple[LedgerStream, ...]
-    target: HttpTarget | PathTarget | NatsTarget | PostgresTarget | RedisTarget
+    target: Target
     rate_per_s: float = 250.0
     keys: int = 100
     payload_bytes: int = 1024

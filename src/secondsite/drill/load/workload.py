@@ -25,8 +25,10 @@ from secondsite.drill.ledger.record import endpoint
 from secondsite.drill.load.client_config import (
     ClientConfig,
     HttpTarget,
+    NatsTarget,
     PathTarget,
     PostgresTarget,
+    QdrantTarget,
     RedisTarget,
     load_config,
 )
@@ -168,21 +170,33 @@ def sender_of(config: ClientConfig) -> Sender:
         from secondsite.drill.load.path_sender import PathSender
 
         return PathSender(config.target, config.client * config.target.users, config.timeout_s, private("headers"))
-    if isinstance(config.target, PostgresTarget):
-        from secondsite.drill.load.postgres_sender import PostgresSender
+    if isinstance(config.target, NatsTarget):
+        return _nats_sender(config, config.target)
+    return _store_sender(config.target, config.timeout_s)
 
-        return PostgresSender(config.target, config.timeout_s)
-    if isinstance(config.target, RedisTarget):
-        from secondsite.drill.load.redis_sender import RedisSender
 
-        return RedisSender(config.target, config.timeout_s)
+def _nats_sender(config: ClientConfig, target: NatsTarget) -> Sender:
     if all(config.streams[number].objects for number in config.written):
         from secondsite.drill.load.object_sender import ObjectSender
 
-        return ObjectSender(config.target, config.timeout_s)
+        return ObjectSender(target, config.timeout_s)
     from secondsite.drill.load.nats_sender import NatsSender
 
-    return NatsSender(config.target, config.timeout_s, private("login"))
+    return NatsSender(target, config.timeout_s, private("login"))
+
+
+def _store_sender(target: PostgresTarget | RedisTarget | QdrantTarget, timeout_s: float) -> Sender:
+    if isinstance(target, PostgresTarget):
+        from secondsite.drill.load.postgres_sender import PostgresSender
+
+        return PostgresSender(target, timeout_s)
+    if isinstance(target, RedisTarget):
+        from secondsite.drill.load.redis_sender import RedisSender
+
+        return RedisSender(target, timeout_s)
+    from secondsite.drill.load.qdrant_sender import QdrantSender
+
+    return QdrantSender(target, timeout_s)
 
 
 async def run_client(config: ClientConfig) -> Summary:

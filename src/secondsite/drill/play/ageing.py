@@ -80,10 +80,11 @@ async def _write_aside(setup: Setup, options: LabOptions, folder: Path, report: 
         stores = {store: folder / f"{store}.files" for store in lab.databases.stores}
         for store, archive in stores.items():
             await asyncio.to_thread(lab.databases.keep, store, home, archive)
-        for store in lab.stores.redis.stores:
-            stores[store] = folder / f"{store}.files"
-            lab.kill(lab.stores.redis.find(store, home).name)
-            await asyncio.to_thread(lab.stores.redis.keep, store, home, stores[store])
+        for fleet in (lab.stores.redis, lab.stores.qdrant):
+            for store in fleet.stores:
+                stores[store] = folder / f"{store}.files"
+                lab.kill(fleet.find(store, home).name)
+                await asyncio.to_thread(fleet.keep, store, home, stores[store])
     newest_ns = int(read_history(clients.ledgers).intent_ns.max())
     stored_at = datetime.fromtimestamp(time.time() - (time.monotonic_ns() - newest_ns) / 1e9, UTC)
     for client in clients.clients:
@@ -111,5 +112,6 @@ def kept_as(setup: Setup, options: LabOptions) -> str:
     written = [asdict(stream) for stream in load_streams(setup)]
     servers = [setup.nats_version, str(setup.nats_server or ""), options.databases]
     servers += sorted({str(each) for each in programs_of(setup.deployment).values()} - {str(tools())})
+    servers += ["vectors"] if options.vectors else []
     whole = [boot_id(), design.whole, *servers, configured, written]
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode()).hexdigest()[:16]

@@ -117,6 +117,19 @@ class LabArchive:
         return _lab_store(self.lab, PREFIX)
 
 
+async def cut_off(lab: Lab, prefix: str) -> None:
+    """Each snapshot of a store there is half of what it was, and nothing says any more which was loaded."""
+    with _credentials(lab):
+        store = _lab_store(lab, prefix)
+        for each in await store.listing(""):
+            if each.key.endswith(".snapshot"):
+                content = await store.read(each.key)
+                await store.delete([each.key])
+                await store.create(each.key, content[: len(content) // 2])
+            elif "/loaded/" in each.key:
+                await store.delete([each.key])
+
+
 def _lab_store(lab: Lab, prefix: str) -> ObjectStorage:
     return ObjectStorage(parse_store(f"s3://{lab.s3.bucket}/{prefix}", lab.s3.endpoint))
 

@@ -316,7 +316,7 @@ def lab_world(
         path=path,
         sites=sites,
         restorer=restorer,
-        stores=LabStores(lab, operating) if lab.stores.stores else None,
+        stores=LabStores(lab, operating) if lab.stores.followed else None,
         identities=identities(lab.deployment),
     )
 

@@ -16,6 +16,7 @@ from secondsite.drill.play.clients import share_out
 from secondsite.drill.play.databases import store_clients, store_streams
 from secondsite.drill.play.keys import key_clients
 from secondsite.drill.play.lab_world import has_api
+from secondsite.drill.play.points import point_clients
 from secondsite.drill.play.setup import Setup
 from secondsite.lab.addresses import GATEWAY_HTTP_PORT
 from secondsite.lab.world import Lab
@@ -99,6 +100,7 @@ def load_clients(setup: Setup, lab: Lab, run: str, folder: Path, ignoring_ttl: f
         *(one for share in shares for one in share_out(share, PROCESSES)),
         *store_clients(whole, lab),
         *key_clients(whole, lab),
+        *point_clients(whole, lab),
     )
 
 

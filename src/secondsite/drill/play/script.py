@@ -21,6 +21,7 @@ class Drill:
     that is another than ``fault``; ``returns``: the failback after it, too; ``again``: and the failover once more.
     ``ignoring_ttl``: the share of users that keep the address they resolved first.
     ``databases``: stores that follow in another region run, too. ``observed``: each region has a Prometheus.
+    ``vectors``: so do those of which a snapshot is saved for the other region, saved by what ships.
     ``pods``: it needs pods that restart by themselves.
     ``lasts``: how long it is meant to take beyond the usual, in
     seconds.
@@ -39,6 +40,7 @@ class Drill:
     ignoring_ttl: float = 0.0
     pods: bool = False
     databases: bool = False
+    vectors: bool = False
     observed: bool = False
     lasts: Callable[[Profile], float] = lambda _: 0.0
 

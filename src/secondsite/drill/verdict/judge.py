@@ -26,7 +26,7 @@ from secondsite.drill.evidence.manifest import FAILBACK, DrillManifest
 from secondsite.drill.evidence.observation import lost_caches, not_rehearsed, observations
 from secondsite.drill.ledger.finals import Finals, SavedCopy, read_finals
 from secondsite.drill.ledger.history import History, read_history
-from secondsite.drill.ledger.ledger import service_streams, streams_about
+from secondsite.drill.ledger.ledger import service_streams, store_stream, streams_about
 from secondsite.drill.ledger.record import Status
 from secondsite.drill.load.tally import read_summary
 from secondsite.drill.verdict.effects import EFFECTS, MOST_LATE_S, MOST_WITHHELD, Effect
@@ -196,7 +196,7 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
     if parts is not None and manifest.projected:
         parts = _at_own_intervals(parts, manifest)
     loss, window = _loss(contract, facts)
-    findings = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept(contract, loss, window, facts)]
+    findings = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept_of_each(contract, facts)]
     findings += [*_by_effects(contract, facts), *_beside(contract, manifest)]
     return RunVerdict(
         contract=contract,
@@ -212,9 +212,10 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
 
 
 def _beside(contract: Contract, manifest: DrillManifest) -> Iterator[_Finding]:
-    """Of what did not run, nothing is known."""
+    """Of what did not run, nothing is known; what ran in its place is told."""
     if contract.subject is Subject.STATE and not contract.part and manifest.other_stores:
         yield _Finding(Verdict.UNPROVEN, f"{', '.join(manifest.other_stores)} did not run here")
+    yield _Finding(Verdict.MET, manifest.stood_in(contract))
 
 
 def _only(facts: _Facts, names: Collection[str]) -> _Facts:
@@ -252,14 +253,23 @@ def _on_time(contract: Contract, clock: _Clock, facts: _Facts) -> Iterator[_Find
         yield _Finding(Verdict.UNPROVEN, f"{clock.why}: {watched}")
 
 
+def _kept_of_each(contract: Contract, facts: _Facts) -> Iterator[_Finding]:
+    apart = facts.evidence.manifest.judged_apart(contract)
+    for store in apart:
+        part, of_store = evolve(contract, part=store), _only(facts, (store_stream(store),))
+        yield from _kept(part, *_loss(part, of_store), of_store)
+    if not apart:
+        yield from _kept(contract, *_loss(contract, facts), facts)
+
+
 def _kept(contract: Contract, loss: Rpo, window: LossWindow, facts: _Facts) -> Iterator[_Finding]:
     """A loss that the run could not have seen is neither there nor absent."""
     limit_s, manifest = contract.rpo_s, facts.evidence.manifest
     if limit_s is None:
         return
-    verb = "is" if loss.messages == 1 else "are"
-    lost = f"{counted(loss.messages, 'acknowledged writes')} of {window.least:.1f} s {verb} lost"
-    needed_s = run_loss_s(limit_s, manifest.timing, manifest.production) if manifest.projected else float(limit_s)
+    lost = f"{counted(loss.messages, 'acknowledged writes')} of {window.least:.1f} s"
+    lost += " is lost" if loss.messages == 1 else " are lost"
+    needed_s = run_loss_s(limit_s, *manifest.timings(contract)) if manifest.projected else float(limit_s)
     if window.least > limit_s:
         yield _Finding(Verdict.BREACHED, lost)
     elif not loss.proven:
@@ -384,7 +394,7 @@ def _loss(contract: Contract, facts: _Facts) -> tuple[Rpo, LossWindow]:
     counted = evolve(facts.findings, marks=evolve(facts.findings.marks, fate=fate))
     window = loss_window(history, fate, *facts.faults_ns)
     if manifest.projected:
-        ran, own = manifest.timing, manifest.production
+        ran, own = manifest.timings(contract)
         most = None if window.most is None else projected_loss_s(window.most, ran, own)
         window = evolve(window, least=projected_loss_s(window.least, ran, own), most=most)
     return rpo(history, counted, *facts.faults_ns), window

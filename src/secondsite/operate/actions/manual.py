@@ -12,6 +12,7 @@ from secondsite.operate.action import ManualContext
 from secondsite.operate.shell import file_word, kubectl, word
 from secondsite.strategies.log_archive import LOG_ARCHIVE
 from secondsite.strategies.provider_replicas import offered
+from secondsite.strategies.snapshots import follower, loaded_stores
 from secondsite.strategies.store_steps import PROMOTE_MANAGED, RECOVER, REPLICATE_MANAGED
 from secondsite.strategies.stores import PROVIDER_REPLICA, REDIS, stores_copied
 
@@ -53,6 +54,10 @@ def promote_stores(context: ManualContext, step: Step) -> Iterable[str]:
             yield f"secondsite {verb} promote {new}"
             yield f"secondsite {verb} unfence {new}"
         return
+    for each in loaded_stores(context.deployment):
+        if waiting := context.deployment.system.service(each.store.service):
+            scale = f"scale deployment {word(follower(waiting))} --replicas=0"
+            yield f"{kubectl(each.standby, waiting.namespace)} {scale}  # it is written to from now on"
     for service, engine in _stores(context, step.targets):
         new = login(context.region_of(step), engine)
         if engine == "postgres":

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.evaluate.evaluation import ContractOutcome
 from secondsite.model.contract import Contract, Standing, Verdict
 from secondsite.model.measurement import Measurement
-from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.inputs import Inputs, StoreVerdict
 from secondsite.publish.content.proof import DrillProof, proof, proving, shelf_life_days
 
 
@@ -56,7 +56,7 @@ def board(inputs: Inputs) -> tuple[ContractBoardRow, ...]:
 
 
 def _standing(inputs: Inputs, outcome: ContractOutcome) -> ContractBoardRow:
-    wanted = proof(outcome.contract)
+    wanted = proof(outcome.contract, inputs.chosen.deployment)
     measured = deciding(inputs, outcome.contract)
     until = None if measured is None else _until(outcome.contract, measured)
     stale = "" if measured is None or until is None else _stale(inputs, measured, until)
@@ -64,11 +64,20 @@ def _standing(inputs: Inputs, outcome: ContractOutcome) -> ContractBoardRow:
     return ContractBoardRow(
         outcome=outcome,
         proof=wanted,
-        command=proving(outcome.contract, inputs.chosen.strategy),
+        command=proving(outcome.contract, inputs.chosen.deployment),
         measured=measured,
         verdict=measured.verdict if measured is not None and counts else Verdict.UNPROVEN,
         stale=stale,
         until=until,
+    )
+
+
+def by_store(inputs: Inputs, contract: Contract) -> tuple[StoreVerdict, ...]:
+    """Of a contract on the whole state, each store by itself, with the recommended strategy."""
+    return tuple(
+        one
+        for one in inputs.stores
+        if one.strategy in ("", inputs.chosen.strategy.id) and evolve(one.contract, part="") == contract
     )
 
 
@@ -77,7 +86,7 @@ def deciding(inputs: Inputs, contract: Contract) -> Measurement | None:
 
     The worst of the contract's drills decides; of quick and production runs of one drill, whichever decides.
     """
-    any_strategy = proof(contract).in_region
+    any_strategy = contract.fault.inside_region
     deciding_runs: dict[tuple[str, str, str], Measurement] = {}
     for one in sorted(inputs.measurements, key=lambda each: (each.at, each.evidence)):
         mine = any_strategy or one.strategy == inputs.chosen.strategy.id

@@ -11,6 +11,7 @@ from attrs import Factory, frozen
 
 from secondsite.evaluate.derive import leaves
 from secondsite.evaluate.evaluation import Assessment, Evaluation
+from secondsite.model.contract import Contract, Verdict
 from secondsite.model.estimate import Estimate
 from secondsite.model.hazard import Hazard
 from secondsite.model.measurement import Measurement
@@ -21,6 +22,19 @@ from secondsite.publish.text.markdown import Md, code, link, text
 SYSTEM_FILE = "secondsite.yaml"
 _DATE = re.compile(r"\b(20\d\d)-(0[1-9]|1[0-2])(?:-(0[1-9]|[12]\d|3[01]))?\b")
 _FIRST = date(2026, 1, 1)
+
+
+@frozen
+class StoreVerdict:
+    """One store by itself, of a contract on the whole state of which drills ran only a part; ``why`` tells what is
+    behind the verdict. ``strategy`` is empty where no drill covers it.
+    """
+
+    contract: Contract
+    strategy: str
+    verdict: Verdict
+    why: str
+    measured: Measurement | None
 
 
 @frozen
@@ -39,6 +53,7 @@ class Inputs:
     base: str = "."
     outdated: Mapping[str, str] = Factory(dict)
     published: str = ""
+    stores: tuple[StoreVerdict, ...] = ()
 
     @property
     def system(self) -> System:

@@ -11,8 +11,12 @@ from shlex import quote
 from attrs import frozen
 
 from secondsite.model.contract import Contract, Subject
+from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
+from secondsite.model.store import Loss
 from secondsite.model.strategy import Strategy
+from secondsite.strategies.snapshots import loaded_stores
+from secondsite.strategies.stores import store_replicas
 
 QUICK = "quick"
 
@@ -42,18 +46,28 @@ class DrillProof:
     in_region: bool
 
 
-def proof(contract: Contract) -> DrillProof:
+def proof(contract: Contract, deployment: Deployment) -> DrillProof:
     every = Every.WEEK if contract.fault is Fault.PROCESS else Every.MONTH
-    return DrillProof(_drill(contract), every, contract.fault.inside_region)
+    return DrillProof(_drill(contract, deployment), every, contract.fault.inside_region)
 
 
-def _drill(contract: Contract) -> str:
+def _drill(contract: Contract, deployment: Deployment) -> str:
     """The plain loss first, then one named after the subject, then any."""
     from secondsite.drill.registry import DRILLS
 
+    if contract.subject is Subject.STATE and not _every_store_runs(contract, deployment):
+        return ""
     known = [one for one in DRILLS.values() if one.fault is contract.fault and contract.subject in one.subjects]
     plain, own = f"{contract.fault}-loss", str(contract.subject)
     return min((one.id for one in known), key=lambda name: (name != plain, own not in name, name), default="")
+
+
+def _every_store_runs(contract: Contract, deployment: Deployment) -> bool:
+    """Whether a lab has all that the contract is about, and a drill of snapshots runs it."""
+    saved = {each.store.name for each in loaded_stores(deployment)}
+    ran = saved | {each.store.name for each in store_replicas(deployment)}
+    data = {store.name for store in deployment.system.stores if store.loss is Loss.DATA}
+    return bool(saved) and ({contract.part} if contract.part else data) <= ran
 
 
 def undrilled(contract: Contract) -> str:
@@ -77,10 +91,10 @@ def command(drill: str, strategy: Strategy, *, in_region: bool = False, runs: in
     return f"secondsite drill {drill}{where}" + (f" --runs {runs}" if runs > 1 else "")
 
 
-def proving(contract: Contract, strategy: Strategy) -> str:
+def proving(contract: Contract, deployment: Deployment) -> str:
     """The command whose evidence decides the contract, run often enough for its confidence; empty where none does."""
     from secondsite.drill.verdict.confidence import runs_needed
 
-    proof_of = proof(contract)
+    proof_of, strategy = proof(contract, deployment), deployment.strategy
     runs = runs_needed(contract.confidence)
     return command(proof_of.drill, strategy, in_region=proof_of.in_region, runs=runs) if proof_of.drill else ""

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from attrs import evolve, frozen
 
 from secondsite.model.contract import Contract
+from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.proof import Every, command, proof, proving
@@ -61,12 +62,12 @@ class ScheduledDrill:
 
 def drills(inputs: Inputs) -> tuple[ScheduledDrill, ...]:
     """Most frequent first. A drill that several contracts share is run once."""
-    strategy = inputs.chosen.strategy
+    strategy, deployment = inputs.chosen.strategy, inputs.chosen.deployment
     by_drill: dict[str, list[Contract]] = {}
     for outcome in inputs.chosen.outcomes:
-        if outcome.promised and proving(outcome.contract, strategy):
-            by_drill.setdefault(proving(outcome.contract, strategy), []).append(outcome.contract)
-    own = [_of(named, contracts) for named, contracts in by_drill.items()]
+        if outcome.promised and proving(outcome.contract, deployment):
+            by_drill.setdefault(proving(outcome.contract, deployment), []).append(outcome.contract)
+    own = [_of(named, contracts, deployment) for named, contracts in by_drill.items()]
     kept = tuple(contract.name for contracts in by_drill.values() for contract in contracts)
     region = tuple(name for name in kept if name.endswith(f"/{Fault.REGION}"))
     both = inputs.chosen.deployment.standby is not None
@@ -142,8 +143,8 @@ def apart(wanted: Iterable[ScheduledDrill]) -> tuple[ScheduledDrill, ...]:
     return tuple(placed)
 
 
-def _of(drill_name: str, contracts: list[Contract]) -> ScheduledDrill:
-    first = proof(contracts[0])
+def _of(drill_name: str, contracts: list[Contract], deployment: Deployment) -> ScheduledDrill:
+    first = proof(contracts[0], deployment)
     minutes = 30 if first.in_region else 60
     return ScheduledDrill(
         key=first.drill,

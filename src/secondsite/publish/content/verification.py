@@ -25,5 +25,5 @@ def measured(row: ContractVerdict) -> str:
         return "nothing"
     parts = [rto_words(one, duration)] if row.contract.rto_s is not None else []
     if row.contract.rpo_s is not None and one.loss is not None:
-        parts.append(f"{rpo_words(one, duration)}, {one.loss.bytes:,} bytes")
+        parts.append(rpo_words(one, duration))
     return ", ".join(parts) or "nothing"

@@ -12,7 +12,8 @@ from secondsite.publish.deploy.archive import TERRAFORM, archive_files
 from secondsite.publish.deploy.buckets import BACKUPS, backup_bucket_files
 from secondsite.publish.deploy.dns import dns_files
 from secondsite.publish.deploy.kubernetes import KUSTOMIZATION, LOGINS, kubernetes_files
-from secondsite.publish.deploy.store_archives import log_archive_files
+from secondsite.publish.deploy.snapshots import snapshot_files
+from secondsite.publish.deploy.store_archives import BUCKETS, log_archive_files
 from secondsite.publish.deploy.store_providers import TERRAFORM as REPLICAS
 from secondsite.publish.deploy.store_providers import provider_files
 from secondsite.publish.deploy.stores import store_files
@@ -32,6 +33,7 @@ _OURS = (
     "*/stores/*",
     TERRAFORM,
     REPLICAS,
+    BUCKETS,
     BACKUPS,
     "*/rights/*.yaml",
     "*/kubernetes/*.network-policy.yaml",
@@ -65,6 +67,7 @@ def files(
         **archive_files(deployment, book, gate_image, LOGINS),
         **store_files(deployment, book),
         **log_archive_files(deployment),
+        **snapshot_files(deployment, gate_image),
         **provider_files(deployment),
         **watch_files(deployment, book, gate_image),
         **dns_files(deployment),

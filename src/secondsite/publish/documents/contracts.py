@@ -11,8 +11,8 @@ from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.store import Loss
 from secondsite.model.wording import number
-from secondsite.publish.content.board import ContractBoardRow, board
-from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.board import ContractBoardRow, board, by_store
+from secondsite.publish.content.inputs import Inputs, StoreVerdict
 from secondsite.publish.content.measured import evidence_mark, measured_text
 from secondsite.publish.content.proof import undrilled
 from secondsite.publish.content.sources import Sources
@@ -76,7 +76,7 @@ def counts(standings: tuple[ContractBoardRow, ...]) -> Md:
 
 
 def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sources) -> Md:
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for standing in standings:
         outcome, contract = standing.outcome, standing.contract
         written = f"contracts.{contract.name}"
@@ -98,6 +98,7 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
                 verdict(standing),
             )
         )
+        rows += [_by_store(inputs, one, written, sources) for one in by_store(inputs, contract)]
     judged = [figure for one in standings for figure in (one.outcome.rto, one.outcome.rpo)]
     head = (
         "Contract",
@@ -110,6 +111,19 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
         "Verdict",
     )
     return table(head, rows) if rows else Md("")
+
+
+def _by_store(inputs: Inputs, one: StoreVerdict, written: str, sources: Sources) -> tuple[object, ...]:
+    """Under the same limits; nothing is expected of one store alone."""
+    contract, measured = one.contract, one.measured
+    limits = [
+        inputs.linked(written, duration(limit)) if limit is not None else "–"
+        for limit in (contract.rto_s, contract.rpo_s)
+    ]
+    shown = Md(f"{measured_text(measured, whole=False)} {evidence_mark(measured, sources)}") if measured else "never"
+    proven = measured is not None and one.verdict is not Verdict.UNPROVEN
+    judged = Md(f"{strong(one.verdict)}, {text(measured.scope if proven and measured else one.why)}")
+    return (code(contract.name), limits[0], "–", limits[1], "–", "–", shown, judged)
 
 
 def verdict(standing: ContractBoardRow) -> Md:

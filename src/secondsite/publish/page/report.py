@@ -10,10 +10,10 @@ from attrs import frozen
 from secondsite.model.contract import Verdict
 from secondsite.model.errors import SecondsiteError
 from secondsite.model.measurement import Measurement
-from secondsite.publish.content.board import ContractBoardRow, board
+from secondsite.publish.content.board import ContractBoardRow, board, by_store
 from secondsite.publish.content.comparison import chance
 from secondsite.publish.content.drill_timeline import DrillTimeline, TimelineSpan
-from secondsite.publish.content.inputs import Inputs
+from secondsite.publish.content.inputs import Inputs, StoreVerdict
 from secondsite.publish.content.measured import versions_text
 from secondsite.publish.content.measured_words import rpo_words, rto_words
 from secondsite.publish.content.proof import undrilled
@@ -23,6 +23,16 @@ from secondsite.publish.text.figure import Figure, figure
 from secondsite.publish.text.nonbreaking import duration
 
 ReadTimeline = Callable[[Path], DrillTimeline]
+
+
+@frozen
+class StoreLine:
+    """One store of a contract on the whole state: ``note`` is what was measured of it, else why nothing was."""
+
+    name: str
+    verdict: str
+    scope: str
+    note: str
 
 
 @frozen
@@ -43,6 +53,7 @@ class BoardRow:
     command: str
     undrilled: str
     owner: str
+    stores: tuple[StoreLine, ...]
 
 
 @frozen
@@ -85,7 +96,7 @@ class Report:
 
 def report(inputs: Inputs, read: ReadTimeline | None = None) -> Report:
     """``read`` gets the evidence folder of a drill; a folder that cannot be read is named, not hidden."""
-    rows = tuple(_row(standing) for standing in board(inputs))
+    rows = tuple(_row(inputs, standing) for standing in board(inputs))
     return Report(
         rows=rows,
         drills=tuple(_drill(inputs, group, read) for group in _grouped(inputs.measurements)),
@@ -96,7 +107,7 @@ def report(inputs: Inputs, read: ReadTimeline | None = None) -> Report:
     )
 
 
-def _row(standing: ContractBoardRow) -> BoardRow:
+def _row(inputs: Inputs, standing: ContractBoardRow) -> BoardRow:
     outcome, contract, measured = standing.outcome, standing.contract, standing.measured
     until = f"counts until {standing.until.isoformat()}" if standing.until and not standing.stale else ""
     scope = measured.scope if measured is not None and standing.verdict is not Verdict.UNPROVEN else ""
@@ -114,6 +125,17 @@ def _row(standing: ContractBoardRow) -> BoardRow:
         command=standing.command,
         undrilled="" if standing.command else f"{undrilled(contract).capitalize()}.",
         owner=contract.owner,
+        stores=tuple(_store(one) for one in by_store(inputs, contract)),
+    )
+
+
+def _store(one: StoreVerdict) -> StoreLine:
+    proven = one.measured is not None and one.verdict is not Verdict.UNPROVEN
+    return StoreLine(
+        name=one.contract.part,
+        verdict=str(one.verdict),
+        scope=one.measured.scope if proven and one.measured else "",
+        note=measured_line(one.measured) if proven and one.measured else one.why,
     )
 
 
