@@ -126,8 +126,8 @@ def test_copies_are_metrics_and_what_was_not_read_is_none() -> None:
 
 def test_copies_are_told_in_the_terminal_too() -> None:
     lines = status_text(mood("well")).splitlines()
-    assert "copy of EVENTS: 0.4 s behind, lacks 3; at most 11.0 s since it looks" in lines
-    assert "copy of KV_sessions: unknown; at most 0.0 s since it looks" in lines
+    assert "copy of EVENTS: 0.4 s behind, lacks 3; highest 11.0 s" in lines
+    assert "copy of KV_sessions: unknown; highest 0.0 s" in lines
     assert lines[-2:] == ["newest good backup: 840 s old", "archive: 9 s old"]
 
 

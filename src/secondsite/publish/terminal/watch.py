@@ -55,7 +55,7 @@ def _copies(copies: Mapping[str, Any]) -> Iterator[str]:
     """Nothing of a store that the watch was told nothing of."""
     for one in copies["streams"]:
         lacks = "" if one["missing_messages"] is None else f", lacks {one['missing_messages']}"
-        most = "" if one["highest_s"] is None else f"; at most {one['highest_s']:.1f} s since it looks"
+        most = "" if one["highest_s"] is None else f"; highest {one['highest_s']:.1f} s"
         behind = "unknown" if one["behind_s"] is None else f"{one['behind_s']:.1f} s behind"
         yield f"copy of {one['stream']}: {behind}{lacks}{most}"
     if copies.get("store"):
