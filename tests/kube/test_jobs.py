@@ -1,7 +1,7 @@
 """Jobs started through the door of a cluster, on a real kube-apiserver with RBAC: one each, and once.
 
-No controller and no kubelet runs there. The test plays both: it patches a Job's status, makes its pod, and answers the
-API server's request for the pod's log.
+No controller and no kubelet runs there, but for one test with the Job controller of Kubernetes itself. The others play
+both: they patch a Job's status, make its pod, and answer the API server's request for the pod's log.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from attrs import evolve
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from identities import certificate
-from kube_api import KubeApi, kube_api
+from kube_api import ADMIN, KubeApi, assets, kube_api
+from nats_world import free_port, process
 from operated_cluster import SHOP
 from rights_page import block
 from running_system import named
@@ -31,7 +32,7 @@ from secondsite.kube.cluster import ClusterConflictError, ClusterPlace, ClusterR
 from secondsite.kube.jobs import JobOrigin, JobPhase, JobState, look, start, until_ended
 from secondsite.kube.kubeconfig import context_of
 from secondsite.model.errors import InputError
-from secondsite.operate.cluster_jobs import job_run, job_shown
+from secondsite.operate.cluster_jobs import RanJob, job_run, job_shown
 
 pytestmark = pytest.mark.slow
 OLD = "v1beta1"  # of the kube-apiserver here, 1.20
@@ -148,6 +149,46 @@ async def waited(place: ClusterPlace, api: KubeApi, name: str, *, well: bool = T
             await asyncio.sleep(0.05)
     await asyncio.to_thread(ends, api, name, well=well)
     return await running
+
+
+@pytest.fixture
+def controller(api: KubeApi, tmp_path: Path) -> Iterator[None]:
+    """The Job controller of Kubernetes itself, where the program is there."""
+    program = (assets() or Path()) / "kube-controller-manager"
+    if not program.exists():
+        pytest.skip("no kube-controller-manager beside the kube-apiserver in KUBEBUILDER_ASSETS")
+    config = json.loads((api.folder / "config").read_text())
+    (tmp_path / "config").write_text(json.dumps({**config, "current-context": ADMIN}))
+    port = free_port()
+    listens = ("--address=127.0.0.1", f"--port={port}", "--secure-port=0")
+    flags = (*listens, "--leader-elect=false", "--controllers=job")
+    with process(program, "--kubeconfig", tmp_path / "config", *flags, port=port):
+        yield
+
+
+def test_the_controller_of_kubernetes_makes_its_pod_and_ends_it(
+    api: KubeApi, place: ClusterPlace, controller: None
+) -> None:
+    """Only the kubelet is played: the pod's phase is what it would say."""
+    pods = f"/api/v1/namespaces/{SHOP}/pods"
+
+    async def ended() -> RanJob:
+        running = asyncio.create_task(job_run(place, ORIGIN, 60))
+        async with asyncio.timeout(30):
+            while not (items := json.loads(await asyncio.to_thread(api.request, "GET", pods))["items"]):
+                assert not running.done(), running
+                await asyncio.sleep(0.05)
+        (pod,) = items
+        name = pod["metadata"]["name"]
+        binding = {"metadata": {"name": name}, "target": {"kind": "Node", "name": NODE}}
+        await asyncio.to_thread(api.create, f"{pods}/{name}/binding", binding)
+        await asyncio.to_thread(api.request, "PATCH", f"{pods}/{name}/status", {"status": {"phase": "Succeeded"}})
+        return await running
+
+    ran = asyncio.run(ended())
+    assert (ran.state.phase, ran.code) == (JobPhase.COMPLETE, 0)
+    assert list(ran.log.lines) == SAID[-20:]
+    assert jobs(api)[ORIGIN.name]["status"]["succeeded"] == 1
 
 
 def of(place: ClusterPlace, origin: JobOrigin = ORIGIN) -> JobState:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shlex
 import subprocess
 from pathlib import Path
@@ -23,7 +24,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.store import Replication
 from secondsite.model.strategy import Strategy
 from secondsite.operate.cluster_jobs import job_origin
-from secondsite.publish.deploy.store_archives import log_archive_files
+from secondsite.publish.deploy.store_archives import KEYS, log_archive_files
 from secondsite.publish.deploy.store_providers import TERRAFORM
 from secondsite.publish.deploy.tree import files
 from secondsite.strategies.compose import lay_out
@@ -93,6 +94,62 @@ def test_cloudnativepg_ships_to_the_store_that_its_recovery_reads() -> None:
     assert patch["postgresql"]["parameters"] == {"archive_timeout": "60s"}
     lines = commands(written["README.md"], "Ship the log of postgres to us-west-2")
     assert not [line for line in lines if "us-west-2" in line], "a second database, before the failover"
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "Cluster"])
+def test_the_bucket_of_a_log_is_the_one_that_is_shipped_to_and_keeps_what_is_deleted_for_a_while(kind: str) -> None:
+    deployment = laid_out(kind, replication=Replication.ARCHIVE)
+    written = tree(deployment)
+    made = json.loads(written["log-archive/bucket.tf.json"])
+    assert made["provider"]["aws"]["region"] == "us-west-2"
+    (label,) = made["resource"]["aws_s3_bucket"]
+    bucket = made["resource"]["aws_s3_bucket"][label]
+    assert bucket["object_lock_enabled"] is True
+    shipping = [text for path, text in written.items() if "/stores/" in path and f"s3://{bucket['bucket']}" in text]
+    assert len(shipping) == 2, "from the one region to the other"
+    rules = {one["id"]: one for one in made["resource"]["aws_s3_bucket_lifecycle_configuration"][label]["rule"]}
+    assert rules["unfinished-uploads"]["abort_incomplete_multipart_upload"] == {"days_after_initiation": 1}
+    kept_days = rules["replaced"]["noncurrent_version_expiration"]["noncurrent_days"]
+    assert kept_days > made["variable"]["locked_days"]["default"]
+    policies = {who: json.loads(one["policy"]) for who, one in made["resource"]["aws_iam_policy"].items()}
+    allowed = {who: {each for one in policy["Statement"] for each in one["Action"]} for who, policy in policies.items()}
+    assert "s3:PutObject" in allowed[f"{label}_ship"]
+    assert allowed[f"{label}_restore"] == {"s3:ListBucket", "s3:GetObject"}
+    lines = commands(written["README.md"], "Ship the log of postgres to us-west-2")
+    assert [line.split("  #")[0] for line in lines[:2]] == [
+        "terraform -chdir=./log-archive init",
+        "terraform -chdir=./log-archive apply",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "Cluster"])
+def test_no_key_of_a_log_s_bucket_is_in_what_is_rendered(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever renders has them in the environment: pods take them from a Secret."""
+    keys = (*KEYS, "PGPASSWORD")
+    held = {name: secrets.token_hex() for name in keys}
+    for name, value in held.items():
+        monkeypatch.setenv(name, value)
+    written = tree(laid_out(kind, replication=Replication.ARCHIVE))
+    assert not [path for path, text in written.items() for value in held.values() if value in text]
+    named = [
+        (path, given)
+        for path, text in written.items()
+        if "/stores/" in path and path.endswith(".yaml")
+        for given in re.findall(rf"name: (?:{'|'.join(keys)})\n\s+(\w+):", text)
+    ]
+    assert {given for _, given in named} <= {"valueFrom"}
+    assert bool(named) is (kind == "StatefulSet")
+
+
+def test_no_bucket_is_made_where_the_log_goes_somewhere_already() -> None:
+    deployment = laid_out(replication=Replication.ARCHIVE)
+    system = deployment.system
+    (store,) = (one for one in system.stores if one.name == "postgres")
+    backup = evolve(system.backups[0], covers=(store.service,), destination="s3://ours/pg")
+    shipped = evolve(deployment, system=evolve(system, backups=(backup,)))
+    assert not [path for path in tree(shipped) if path.startswith("log-archive/")]
+    azure = [evolve(site, region=evolve(site.region, provider="azure")) for site in deployment.sites]
+    assert not [path for path in tree(evolve(deployment, sites=tuple(azure))) if path.startswith("log-archive/")]
 
 
 def test_the_first_base_backup_is_a_job_of_the_rendered_schedule() -> None:

@@ -14,10 +14,14 @@ from typing import Any
 import pytest
 from attrs import evolve
 
+from secondsite.catalogue.bundle import load_catalogue
 from secondsite.model.errors import InputError
+from secondsite.model.store import Replication
 from secondsite.model.strategy import Link, Strategy
 from secondsite.publish.deploy.buckets import BACKUPS, backup_bucket_files
+from secondsite.publish.deploy.store_archives import BUCKETS, log_archive_files
 from secondsite.publish.deploy.tree import files
+from secondsite.strategies.archiver import bucket_name
 from secondsite.strategies.compose import lay_out
 from secondsite.strategies.deployed_addresses import DeployedAddresses
 from secondsite.strategies.design import Kit
@@ -74,6 +78,30 @@ def test_the_provider_knows_all_that_is_rendered(strategy: Strategy, kit: Kit) -
     made = {path: json.loads(text) for path, text in texts.items() if path.endswith(".tf.json")}
     assert BACKUPS in made
     assert [problem for one in made.values() for problem in problems(one)] == []
+
+
+def test_the_provider_knows_what_is_rendered_for_logs_of_two_databases(kit: Kit) -> None:
+    """Both in one file, side by side."""
+    (store,) = (one for one in kit.system.stores if one.engine == "postgres")
+    ways = tuple(evolve(store, replication=Replication.ARCHIVE, name=name) for name in (store.name, "other"))
+    system = evolve(kit.system, stores=ways, backups=())
+    deployment = lay_out(Strategy.parse("warm-standby/leafnode-mirror"), Kit.of(system, load_catalogue()))
+    made = json.loads(log_archive_files(deployment)[BUCKETS])
+    assert list(problems(made)) == []
+    assert len({one["bucket"] for one in made["resource"]["aws_s3_bucket"].values()}) == 2
+    assert len(made["resource"]["aws_iam_policy"]) == len(made["output"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        (("Acme Shop!", "db", "log", "us-west-2"), "acme-shop-db-log-us-west-2"),
+        (("日本", "db"), "system-db"),
+        (("a" * 80, "db"), "a" * 63),
+    ],
+)
+def test_a_bucket_is_called_as_s3_lets_it(parts: tuple[str, ...], name: str) -> None:
+    assert bucket_name(*parts) == name
 
 
 def test_what_the_provider_would_refuse_is_seen() -> None:

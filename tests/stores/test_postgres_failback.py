@@ -27,13 +27,15 @@ from secondsite.model.strategy import Strategy
 from secondsite.operate.action import Context, Facts, ManualContext, WaitingError
 from secondsite.operate.actions.follow import SAVED, FollowStores
 from secondsite.operate.actions.stores import PromoteStores
+from secondsite.operate.commands import Commands
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.store_logins import StoreLogins
-from secondsite.operate.verbs import commands
+from secondsite.operate.verbs import commands, left_by_hand, waits_for_person
 from secondsite.operate.world import Decision, ManualSteps, Stores
 from secondsite.stores.postgres import PostgresServer
-from secondsite.stores.postgres_place import StoreRefusedError
+from secondsite.stores.postgres_place import PostgresPlace, StoreRefusedError
 from secondsite.stores.postgres_rows import salvage_rows
+from secondsite.stores.redis_place import RedisPlace
 from secondsite.strategies.compose import failback, lay_out
 from secondsite.strategies.design import Kit
 
@@ -168,6 +170,21 @@ async def test_rows_of_every_database_are_saved_and_a_person_without_hands_here_
         assert rewinder.asked == [(HOME_FOLLOWS.id, pair.home, (STORE,))]
         assert _noted(again, "followed")["by"] == f"command for {HOME_FOLLOWS.id}"
         assert await again.changes(HOME_FOLLOWS) == ()
+
+
+def test_what_waits_for_hands_on_the_files_is_left_to_a_person_unless_a_command_does_it() -> None:
+    """A login reaches no files of PostgreSQL; Redis is told by the login."""
+    logins = {f"{region}/{STORE}": PostgresPlace(f"host={region}") for region in ("us-east-1", "us-west-2")}
+    world = LiveWorld({}, Decision("tester", 1.0, "a test"), stores=StoreLogins(logins))
+    follow = {HOME_FOLLOWS.id, AWAY_FOLLOWS.id}
+    left = {step.id: why for step, why in left_by_hand(world, BACK, "us-west-2")}
+    assert follow <= set(left)
+    assert "--command follow-stores" in left[HOME_FOLLOWS.id]
+    assert follow <= waits_for_person(world, BACK, "us-west-2")
+    done = evolve(world, manual_steps=Commands({"follow-stores": "rewind.sh"}))
+    assert not follow & waits_for_person(done, BACK, "us-west-2")
+    redis = {name: RedisPlace("redis://127.0.0.1:6379") for name in logins}
+    assert not follow & waits_for_person(evolve(world, stores=StoreLogins(redis)), BACK, "us-west-2")
 
 
 class Rewinder:

@@ -11,6 +11,7 @@ import pytest
 from browser import Browser, browser_tool
 from watch_pages import mood, served
 
+from secondsite.publish.terminal.watch import status_text
 from secondsite.watch.metrics import WatchMetrics
 
 pytestmark = pytest.mark.slow
@@ -121,6 +122,13 @@ def test_copies_are_metrics_and_what_was_not_read_is_none() -> None:
     assert "secondsite_watch_archive_age_seconds 9.0" in metrics
     without = WatchMetrics(lambda: {**mood("well"), "copies": None}).text().decode()
     assert "secondsite_watch_backup_age_seconds" not in without
+
+
+def test_copies_are_told_in_the_terminal_too() -> None:
+    lines = status_text(mood("well")).splitlines()
+    assert "copy of EVENTS: 0.4 s behind, lacks 3; highest 11.0 s" in lines
+    assert "copy of KV_sessions: unknown; highest 0.0 s" in lines
+    assert lines[-2:] == ["newest good backup: 840 s old", "archive: 9 s old"]
 
 
 def test_without_a_token_there_is_nothing_to_press(browser: Browser) -> None:

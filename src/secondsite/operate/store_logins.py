@@ -42,6 +42,9 @@ class StoreLogins:
     def kept(self, region: str, store: str) -> Path:
         return new_folder(self.folder, f"{region}-{store}")
 
+    def rewinds(self, region: str, store: str) -> bool:
+        return isinstance(self.places.get(f"{region}/{store}"), RedisPlace)
+
     async def follow(self, region: str, store: str, serving: str) -> Followed | None:
         """Redis is told to, by the address of the other's login; PostgreSQL's files are not within reach of a login."""
         returned, primary = self.server(region, store), self.server(serving, store)

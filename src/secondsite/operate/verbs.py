@@ -99,7 +99,17 @@ def left_by_hand(world: World, procedure: Procedure, away: str) -> tuple[tuple[S
             action = action.action if step.targets else action
         if isinstance(action, (ByHand, Refused, ChangedByHand)):
             steps.append((step, _NEEDED.get(step.verb, "no configured access to what it changes")))
+        elif isinstance(action, FollowStores) and (stores := _out_of_reach(world, step)):
+            steps.append(
+                (step, f"no login reaches the files of {', '.join(stores)}: give --command {step.verb}=COMMAND")
+            )
     return tuple(steps)
+
+
+def _out_of_reach(world: World, step: Step) -> tuple[str, ...]:
+    """Stores that are fenced and compared here, and stopped and rewound by somebody else."""
+    doors = world.stores
+    return tuple(store for store in step.targets if doors and not doors.rewinds(step.region, store))
 
 
 def waits_for_person(world: World, procedure: Procedure, away: str) -> frozenset[str]:

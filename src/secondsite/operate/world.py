@@ -260,6 +260,10 @@ class Stores(Protocol):
         """A folder that is there and empty, for rows that only this server has."""
         ...
 
+    def rewinds(self, region: str, store: str) -> bool:
+        """Whether `follow` can be carried out here, without a person."""
+        ...
+
     async def follow(self, region: str, store: str, serving: str) -> Followed | None:
         """Stop the server, let it follow that of ``serving``, start it; None where nobody here can."""
         ...

@@ -10,6 +10,7 @@ EVERY_S = 5.0
 """How often it looks for what is new."""
 LOOK_BYTES = "8Mi"
 METRICS_PORT = 9090
+_LONGEST_BUCKET = 63
 _SCHEMES = {"gcp": "gs", "azure": "az"}
 
 
@@ -30,8 +31,14 @@ def vault_of(deployment: Deployment) -> Region:
 
 def bucket_of(deployment: Deployment) -> str:
     """By what is in it and where it lies; names of buckets are shared by everybody, so a team may need another."""
-    name = "".join(c if c.isalnum() else "-" for c in deployment.system.name.lower()).strip("-") or "system"
-    return f"{name}-archive-{vault_of(deployment).name}"
+    return bucket_name(deployment.system.name, "archive", vault_of(deployment).name)
+
+
+def bucket_name(system: str, *parts: str) -> str:
+    """Letters, digits and dashes, 63 of them at most, as S3 has it."""
+    plain = ["".join(c if c.isascii() and c.isalnum() else "-" for c in each.lower()) for each in (system, *parts)]
+    first, *rest = (each.strip("-") for each in plain)
+    return "-".join(filter(None, (first or "system", *rest)))[:_LONGEST_BUCKET].strip("-")
 
 
 def store_url(deployment: Deployment) -> str:

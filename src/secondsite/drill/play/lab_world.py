@@ -269,6 +269,9 @@ class LabStores:
     def kept(self, region: str, store: str) -> Path:
         return new_folder(self.lab.folder / ROWS, f"{region}-{store}")
 
+    def rewinds(self, region: str, store: str) -> bool:
+        return True
+
     async def follow(self, region: str, store: str, serving: str) -> Followed:
         """As whoever has the server's files does: through the WAN from its own region."""
         if store in self.lab.stores.redis.stores:

@@ -18,15 +18,24 @@ from secondsite.objects.store import PROBES
 
 BACKUPS = "backup/bucket.tf.json"
 LOCKED_DAYS = 7
+REPLACED_DAYS = 14
 _BLOCKED = ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets")
 
 
-def bucket(label: str, name: str, region: str, policies: Mapping[str, Any]) -> dict[str, Any]:
-    """``policies``: IAM policies by what they are for; each is an output, to be attached to an identity of yours."""
+def bucket(
+    label: str, name: str, region: str, policies: Mapping[str, Any], *, replaced_days: int = 0
+) -> dict[str, Any]:
+    """``policies``: IAM policies by what they are for; each is an output, to be attached to an identity of yours.
+
+    ``replaced_days``: what its writer deletes or replaces goes for good after as many days, where it deletes at all;
+    none of a version goes before its lock ends.
+    """
     of_bucket = {"bucket": f"${{aws_s3_bucket.{label}.id}}"}
     lock = {"default_retention": {"mode": "COMPLIANCE", "days": "${var.locked_days}"}}
     unfinished = {"abort_incomplete_multipart_upload": {"days_after_initiation": 1}}
-    rule = {"id": "unfinished-uploads", "status": "Enabled", "filter": {}, **unfinished}
+    rules = [{"id": "unfinished-uploads", "status": "Enabled", "filter": {}, **unfinished}]
+    if replaced_days:
+        rules.append({"id": "replaced", "status": "Enabled", "filter": {}, **_replaced(replaced_days)})
     days = "days during which nobody can delete a version of an object"
     return {
         "variable": {"locked_days": {"type": "number", "default": LOCKED_DAYS, "description": days}},
@@ -36,13 +45,33 @@ def bucket(label: str, name: str, region: str, policies: Mapping[str, Any]) -> d
             "aws_s3_bucket_versioning": {label: {**of_bucket, "versioning_configuration": {"status": "Enabled"}}},
             "aws_s3_bucket_object_lock_configuration": {label: {**of_bucket, "rule": lock}},
             "aws_s3_bucket_public_access_block": {label: {**of_bucket, **dict.fromkeys(_BLOCKED, True)}},
-            "aws_s3_bucket_lifecycle_configuration": {label: {**of_bucket, "rule": rule}},
+            "aws_s3_bucket_lifecycle_configuration": {
+                label: {**of_bucket, "rule": rules if replaced_days else rules[0]}
+            },
             "aws_iam_policy": {
                 who: {"name": f"{name}-{who}", "policy": json.dumps(policy)} for who, policy in policies.items()
             },
         },
         "output": {f"{who}_policy": {"value": f"${{aws_iam_policy.{who}.arn}}"} for who in policies},
     }
+
+
+def _replaced(days: int) -> dict[str, Any]:
+    """Versions that are no longer the newest, and marks of deletion with nothing behind them."""
+    return {
+        "noncurrent_version_expiration": {"noncurrent_days": days},
+        "expiration": {"expired_object_delete_marker": True},
+    }
+
+
+def log_bucket(label: str, name: str, region: str) -> dict[str, Any]:
+    """Of a database's log and base backups: who ships them deletes old ones too, and the versions stay for a while."""
+    ship = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+    policies = {
+        f"{label}_ship": _allowing(_listing(name, ""), _of_objects("Ship", ship, name, "", "*")),
+        f"{label}_restore": _allowing(_listing(name, ""), _of_objects("Restore", ["s3:GetObject"], name, "", "*")),
+    }
+    return bucket(label, name, region, policies, replaced_days=REPLACED_DAYS)
 
 
 def backup_bucket_files(deployment: Deployment, url: str) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from secondsite.publish.deploy.archive import TERRAFORM, archive_files
 from secondsite.publish.deploy.buckets import BACKUPS
 from secondsite.publish.deploy.kubernetes import LOGINS, TLS
 from secondsite.publish.deploy.steps import steps
-from secondsite.publish.deploy.store_archives import log_archive_files
+from secondsite.publish.deploy.store_archives import BUCKETS, log_archive_files
 from secondsite.publish.deploy.store_providers import TERRAFORM as REPLICAS
 from secondsite.publish.deploy.store_providers import provider_files
 from secondsite.publish.deploy.stores import store_files
@@ -55,6 +55,7 @@ def document(deployment: Deployment, book: DeployedAddresses, command: str, *, b
             archives=any(archived(deployment, one) for one in regions),
             stored=bool(store_files(deployment, book) or log_archive_files(deployment) or saved_stores(deployment)),
             provided=bool(provider_files(deployment)),
+            logs=BUCKETS in log_archive_files(deployment),
             watched=any(watches_from(deployment, one) for one in regions),
             bucket=TERRAFORM in archive_files(deployment, book, "", LOGINS),
             names=bool(deployment.traffic.host),
@@ -86,6 +87,7 @@ def _files(
     provided: bool,
     watched: bool,
     bucket: bool,
+    logs: bool,
     names: bool,
     backups: bool,
 ) -> Md:
@@ -123,6 +125,9 @@ def _files(
         rows.append(
             ("REGION/stores/", Md("replicas of databases and snapshots of stores, and what to run on a primary first"))
         )
+    if logs:
+        kept = "buckets of databases' logs in the second region, with policies for who ships and who restores"
+        rows.append((BUCKETS, Md(f"{kept}; apply it with `terraform -chdir=./log-archive apply`")))
     if provided:
         rows.append((REPLICAS, Md("replicas of databases that a provider runs, for Terraform or OpenTofu")))
     if watched:

@@ -6,12 +6,15 @@ have; in the other region a StatefulSet stands ready with no pod. No file holds 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from attrs import frozen
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.service import Service
+from secondsite.publish.deploy.buckets import log_bucket
 from secondsite.publish.deploy.stores import (
     CLUSTER,
     DEFAULT_BYTES,
@@ -25,10 +28,12 @@ from secondsite.publish.deploy.stores import (
 )
 from secondsite.publish.deploy.texts import file_name
 from secondsite.publish.text.yaml_text import yaml_text
+from secondsite.strategies.archiver import bucket_name
 from secondsite.strategies.log_archive import LOG_ARCHIVE
 from secondsite.strategies.store_servers import POSTGRES_PORT
 from secondsite.strategies.stores import StoreReplica, stores_copied
 
+BUCKETS = "log-archive/bucket.tf.json"
 TIMEOUT_S = 60
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 KEPT = "7d"
@@ -49,13 +54,16 @@ mv "$PGDATA.begun" "$PGDATA"
 
 @frozen
 class RenderedArchive:
-    """``files`` by path; none where somebody else ships its log, and ``why`` then says who."""
+    """``files`` by path; none where somebody else ships its log, and ``why`` then says who. ``bucket``: the name of the
+    one that is rendered for it; empty where its log goes somewhere already, or to no S3.
+    """
 
     replica: StoreReplica
     service: Service | None
     files: Mapping[str, str]
     url: str
     why: str = ""
+    bucket: str = ""
 
     @property
     def secret(self) -> str:
@@ -64,7 +72,24 @@ class RenderedArchive:
 
 
 def log_archive_files(deployment: Deployment) -> Mapping[str, str]:
-    return {path: text for each in rendered_archives(deployment) for path, text in each.files.items()}
+    archives = rendered_archives(deployment)
+    made = [
+        log_bucket(f"log_{file_name(each.replica.store.name)}", each.bucket, each.replica.standby)
+        for each in archives
+        if each.bucket
+    ]
+    buckets = {BUCKETS: json.dumps(_together(made), indent=2) + "\n"} if made else {}
+    return {**buckets, **{path: text for each in archives for path, text in each.files.items()}}
+
+
+def _together(made: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """One file: what has the same name is the same, or lies side by side."""
+    whole: dict[str, Any] = {}
+    for each in made:
+        for name, value in each.items():
+            both = isinstance(value, dict) and isinstance(whole.get(name), dict)
+            whole[name] = _together([whole[name], value]) if both else value
+    return whole
 
 
 def rendered_archives(deployment: Deployment) -> tuple[RenderedArchive, ...]:
@@ -72,10 +97,10 @@ def rendered_archives(deployment: Deployment) -> tuple[RenderedArchive, ...]:
 
 
 def _rendered(deployment: Deployment, replica: StoreReplica) -> RenderedArchive:
-    service, url = deployment.system.service(replica.store.service), _url(deployment, replica)
+    service, (url, made) = deployment.system.service(replica.store.service), _url(deployment, replica)
     if service is None or service.kind not in (CLUSTER, "StatefulSet", "Deployment"):
         kind = service.kind if service else "nothing that is known here"
-        return RenderedArchive(replica, service, {}, url, f"{kind} runs it: ship its log to {url} there")
+        return RenderedArchive(replica, service, {}, url, f"{kind} runs it: ship its log to {url} there", made)
     label = file_name(replica.store.name)
     home, away = (f"{file_name(one)}/stores/{label}" for one in (replica.primary, replica.standby))
     if service.kind == CLUSTER:
@@ -88,6 +113,7 @@ def _rendered(deployment: Deployment, replica: StoreReplica) -> RenderedArchive:
                 f"{away}.yaml": _HEAD + yaml_text(plain(_recovered(replica, service, url))),
             },
             url,
+            bucket=made,
         )
     return RenderedArchive(
         replica,
@@ -98,14 +124,21 @@ def _rendered(deployment: Deployment, replica: StoreReplica) -> RenderedArchive:
             f"{away}.yaml": _HEAD + "---\n".join(yaml_text(plain(part)) for part in _restored(replica, service, url)),
         },
         url,
+        bucket=made,
     )
 
 
-def _url(deployment: Deployment, replica: StoreReplica) -> str:
-    """Where its log goes already, as its backup says; else a bucket that is called after it, in the other region."""
+def _url(deployment: Deployment, replica: StoreReplica) -> tuple[str, str]:
+    """Where its log goes already, as its backup says; else a bucket that is called after it, in the other region, with
+    its name where it is rendered.
+    """
     known = [b for b in deployment.system.backups if replica.store.service in b.covers]
     shipped = next((b.destination for b in known if b.destination.startswith("s3://")), "")
-    return shipped or f"s3://{deployment.system.name}-{replica.store.name}-log-{replica.standby}/"
+    if shipped:
+        return shipped, ""
+    name = bucket_name(deployment.system.name, replica.store.name, "log", replica.standby)
+    there = next(site.region for site in deployment.sites if site.region.name == replica.standby)
+    return f"s3://{name}/", name if there.provider == "aws" else ""
 
 
 _ARCHIVING = f"""\

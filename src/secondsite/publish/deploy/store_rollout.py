@@ -9,7 +9,7 @@ from secondsite.model.service import Service
 from secondsite.operate.shell import word
 from secondsite.publish.deploy.deploy_step import DeployStep
 from secondsite.publish.deploy.snapshots import snapshot_steps
-from secondsite.publish.deploy.store_archives import KEYS, RenderedArchive, rendered_archives
+from secondsite.publish.deploy.store_archives import BUCKETS, KEYS, RenderedArchive, rendered_archives
 from secondsite.publish.deploy.store_providers import TERRAFORM, provided, provider_files
 from secondsite.publish.deploy.stores import (
     CLUSTER,
@@ -44,6 +44,8 @@ def _archive(each: RenderedArchive) -> DeployStep:
         return DeployStep(title, Md(f"{text(each.why)}."), Md(""), Md("its newest segment is in the object store"))
     home, away = (f"kubectl --context {word(one)} -n {word(service.namespace)}" for one in _regions(replica))
     lines, cnpg = [], service.kind == CLUSTER
+    if each.bucket:
+        lines += ["terraform -chdir=./log-archive init  # or tofu", "terraform -chdir=./log-archive apply"]
     for path in each.files:
         file = word(f"./{path}")
         if path.endswith(".sql"):
@@ -62,6 +64,11 @@ def _archive(each: RenderedArchive) -> DeployStep:
         if cnpg
         else " The image has to have `wal-g`, and the primary's pod `WALG_S3_PREFIX`, `AWS_REGION` and the keys."
     )
+    if each.bucket:
+        about += (
+            f" {code(BUCKETS)} makes the bucket and two policies, to ship and to restore. It keeps versions under a "
+            "lock, so S3 takes no upload without a checksum: where archiving fails for that, drop the lock's resource."
+        )
     shown = "SELECT archived_count, last_archived_time, failed_count FROM pg_stat_archiver"
     return DeployStep(title, Md(about), fence(lines), Md(f"{code(shown)} counts up, and nothing failed"))
 

@@ -13,7 +13,7 @@ from secondsite.publish.deploy.buckets import BACKUPS, backup_bucket_files
 from secondsite.publish.deploy.dns import dns_files
 from secondsite.publish.deploy.kubernetes import KUSTOMIZATION, LOGINS, kubernetes_files
 from secondsite.publish.deploy.snapshots import snapshot_files
-from secondsite.publish.deploy.store_archives import log_archive_files
+from secondsite.publish.deploy.store_archives import BUCKETS, log_archive_files
 from secondsite.publish.deploy.store_providers import TERRAFORM as REPLICAS
 from secondsite.publish.deploy.store_providers import provider_files
 from secondsite.publish.deploy.stores import store_files
@@ -33,6 +33,7 @@ _OURS = (
     "*/stores/*",
     TERRAFORM,
     REPLICAS,
+    BUCKETS,
     BACKUPS,
     "*/rights/*.yaml",
     "*/kubernetes/*.network-policy.yaml",

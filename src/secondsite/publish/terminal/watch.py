@@ -26,6 +26,7 @@ def _lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield from _operation(status["operation"])
     for plan in status["readiness"]:
         yield from _plan(plan)
+    yield from _copies(status.get("copies") or {"streams": ()})
 
 
 def _tail(text: str) -> str:
@@ -48,6 +49,19 @@ def _operation(one: Mapping[str, Any] | None) -> Iterator[str]:
     yield f"last operation: {one['name']}, {state}; {one['acting'] or one['who']}"
     if one["is_open"]:
         yield from (f"  {step['state'] or 'to come':<11} {step['id']}{_tail(step['why'])}" for step in one["steps"])
+
+
+def _copies(copies: Mapping[str, Any]) -> Iterator[str]:
+    """Nothing of a store that the watch was told nothing of."""
+    for one in copies["streams"]:
+        lacks = "" if one["missing_messages"] is None else f", lacks {one['missing_messages']}"
+        most = "" if one["highest_s"] is None else f"; highest {one['highest_s']:.1f} s"
+        behind = "unknown" if one["behind_s"] is None else f"{one['behind_s']:.1f} s behind"
+        yield f"copy of {one['stream']}: {behind}{lacks}{most}"
+    if copies.get("store"):
+        ages = {"newest good backup": copies["backup_age_s"], "archive": copies["archive_age_s"]}
+        for name, age_s in ages.items():
+            yield f"{name}: {'none' if age_s is None else f'{age_s:.0f} s old'}{_tail(copies['store_problem'])}"
 
 
 def _plan(plan: Mapping[str, Any]) -> Iterator[str]:
