@@ -109,7 +109,7 @@ class DrillManifest:
         """Whether it is about a store that only snapshots leave."""
         return contract.subject is Subject.STATE and any(contract.part in ("", name) for name in self.saved)
 
-    def told_beside(self, contract: Contract, lost_s: float) -> str:
+    def notes_on(self, contract: Contract, lost_s: float) -> str:
         """What ran in the place of servers that the contract is about, and what snapshots lose in production."""
         mine = {name: what for name, what in self.instead.items() if contract.part in ("", name)}
         played = [f"{name} was played on {what}" for name, what in mine.items()]

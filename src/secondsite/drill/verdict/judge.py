@@ -215,7 +215,7 @@ def _beside(contract: Contract, manifest: DrillManifest, lost_s: float) -> Itera
     """Of what did not run, nothing is known; what ran in its place is told."""
     if contract.subject is Subject.STATE and not contract.part and manifest.other_stores:
         yield _Finding(Verdict.UNPROVEN, f"{', '.join(manifest.other_stores)} did not run here")
-    yield _Finding(Verdict.MET, manifest.told_beside(contract, lost_s))
+    yield _Finding(Verdict.MET, manifest.notes_on(contract, lost_s))
 
 
 def _only(facts: _Facts, names: Collection[str]) -> _Facts:
