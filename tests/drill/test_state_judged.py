@@ -141,7 +141,7 @@ def _of_snapshots(root: Path, manifest: DrillManifest, lost_s: float = 3.0) -> R
 def test_what_snapshots_lose_is_a_share_of_their_interval_in_production(tmp_path: Path) -> None:
     held = _of_snapshots(tmp_path / "held", _saved(1500.0))
     assert held.verdict is Verdict.MET, held.why
-    assert held.why == "qdrant was played on its engine alone"
+    assert held.why.startswith("qdrant was played on its engine alone; at production's intervals, writes of ")
     assert held.lost_window_s is not None
     assert 550 < held.lost_window_s < 650, "three of five seconds"
     short = _of_snapshots(tmp_path / "short", _saved(500.0))

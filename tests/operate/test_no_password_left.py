@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Iterator
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 from drilled import MANIFEST
 from in_loop import in_loop
+from left_behind import held_in, watched
 from postgres_pair import EXAMPLE, STORE, PostgresPair, postgres_pair
 from qdrant_engine import qdrant_engine
 from redis_pair import redis_pair
@@ -42,27 +44,8 @@ def only_stores() -> Procedure:
     return Procedure("databases alone", Fault.REGION, steps)
 
 
-def processes() -> Iterator[bytes]:
-    """What anybody on the machine reads of all processes but this one."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            yield path.read_bytes()
-        except OSError:
-            continue
-
-
-def holding(folder: Path, password: str) -> list[str]:
-    return [str(path) for path in folder.rglob("*") if path.is_file() and password.encode() in path.read_bytes()]
-
-
 def logs(folder: Path) -> list[Path]:
     return list(folder.rglob("*.log"))
-
-
-async def _watched(password: str, found: list[bytes]) -> None:
-    while True:
-        found += [line for line in processes() if password.encode() in line]
-        await asyncio.sleep(0.02)
 
 
 async def _failed_over(pair: PostgresPair, folder: Path) -> None:
@@ -94,12 +77,11 @@ async def test_no_password_is_left_by_a_failover_of_databases(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    password, found = secrets.token_hex(), list[bytes]()
-    async with postgres_pair() as pair:
+    password = secrets.token_hex()
+    async with postgres_pair() as pair, watched(password) as found:
         for region in (pair.home, pair.away):
             place = pair.server(region).place
             monkeypatch.setenv(f"DR_{region[:7]}", f"{place.conninfo} password={password}")
-        watching = asyncio.create_task(_watched(password, found))
         await _failed_over(pair, tmp_path)
         verbs = [
             ("status", f"env:DR_{pair.away[:7]}"),
@@ -110,12 +92,10 @@ async def test_no_password_is_left_by_a_failover_of_databases(
             await asyncio.to_thread(run, ["postgres", *verb, *more])
         live = ["init", "--postgres", f"env:DR_{pair.away[:7]}", "--file", str(tmp_path / "found.yaml")]
         assert await asyncio.to_thread(run, live) == 0
-        watching.cancel()
-    assert (await asyncio.gather(watching, return_exceptions=True))[0].__class__ is asyncio.CancelledError
     said = capfd.readouterr()
     (tmp_path / "said.txt").write_text(said.out + said.err + caplog.text, encoding="utf-8")
     assert found == []
-    assert holding(tmp_path, password) == []
+    assert held_in(tmp_path, password) == []
     assert len(logs(tmp_path)) >= 2, "the servers' own logs are looked through too"
 
 
@@ -128,7 +108,7 @@ async def test_no_login_is_left_by_the_verbs_on_redis_and_qdrant(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    found, key = list[bytes](), secrets.token_hex()
+    key = secrets.token_hex()
     with redis_pair(tmp_path_factory.mktemp("servers")) as pair, qdrant_engine(key, tmp_path / "qdrant") as qdrant:
         qdrant.fill({"docs": [1, 2, 3]})
         password = pair.passwords["operator"]
@@ -144,20 +124,32 @@ async def test_no_login_is_left_by_the_verbs_on_redis_and_qdrant(
             ("init", "--redis", "env:NEW", "--file", str(tmp_path / "found.yaml")),
             *(("qdrant", "save", qdrant.url, *told), ("qdrant", "restore", qdrant.url, *told, "--replace")),
         ]
-        watching = [asyncio.create_task(_watched(each, found)) for each in (password, key)]
-        codes = [await asyncio.to_thread(run, list(verb)) for verb in verbs]
-        _ = [task.cancel() for task in watching]
-    ended = await asyncio.gather(*watching, return_exceptions=True)
-    assert [each.__class__ for each in ended] == [asyncio.CancelledError] * 2
+        async with watched(password, key) as found:
+            codes = [await asyncio.to_thread(run, list(verb)) for verb in verbs]
     said = capfd.readouterr()
     (tmp_path / "said.txt").write_text(said.out + said.err + caplog.text, encoding="utf-8")
     assert codes == [0] * len(verbs), said
     assert found == []
-    assert [holding(tmp_path, each) for each in (password, key)] == [[], []]
+    assert [held_in(tmp_path, each) for each in (password, key)] == [[], []]
 
 
 def test_a_password_that_was_left_is_found(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "journal.jsonl").write_text('{"dsn": "password=s3cret"}', encoding="utf-8")
-    assert holding(tmp_path, "s3cret") == [str(tmp_path / "deep" / "journal.jsonl")]
-    assert holding(tmp_path, "another") == []
+    assert held_in(tmp_path, "s3cret") == [str(tmp_path / "deep" / "journal.jsonl")]
+    assert held_in(tmp_path, "another") == []
+
+
+@in_loop
+async def test_a_secret_among_a_process_s_arguments_is_found() -> None:
+    secret = secrets.token_hex()
+    async with watched(secret) as found:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", "import time; time.sleep(30)", secret)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                while not found and process.returncode is None:  # noqa: ASYNC110 - what is looked for is another process
+                    await asyncio.sleep(0.01)
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+    assert found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import shlex
 import subprocess
 from pathlib import Path
@@ -23,7 +24,7 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.store import Replication
 from secondsite.model.strategy import Strategy
 from secondsite.operate.cluster_jobs import job_origin
-from secondsite.publish.deploy.store_archives import log_archive_files
+from secondsite.publish.deploy.store_archives import KEYS, log_archive_files
 from secondsite.publish.deploy.store_providers import TERRAFORM
 from secondsite.publish.deploy.tree import files
 from secondsite.strategies.compose import lay_out
@@ -119,6 +120,25 @@ def test_the_bucket_of_a_log_is_the_one_that_is_shipped_to_and_keeps_what_is_del
         "terraform -chdir=./log-archive init",
         "terraform -chdir=./log-archive apply",
     ]
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "Cluster"])
+def test_no_key_of_a_log_s_bucket_is_in_what_is_rendered(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever renders has them in the environment: pods take them from a Secret."""
+    keys = (*KEYS, "PGPASSWORD")
+    held = {name: secrets.token_hex() for name in keys}
+    for name, value in held.items():
+        monkeypatch.setenv(name, value)
+    written = tree(laid_out(kind, replication=Replication.ARCHIVE))
+    assert not [path for path, text in written.items() for value in held.values() if value in text]
+    named = [
+        (path, given)
+        for path, text in written.items()
+        if "/stores/" in path and path.endswith(".yaml")
+        for given in re.findall(rf"name: (?:{'|'.join(keys)})\n\s+(\w+):", text)
+    ]
+    assert {given for _, given in named} <= {"valueFrom"}
+    assert bool(named) is (kind == "StatefulSet")
 
 
 def test_no_bucket_is_made_where_the_log_goes_somewhere_already() -> None:

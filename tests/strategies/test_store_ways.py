@@ -13,6 +13,7 @@ from secondsite.discover.system_file.reading import load_system, read_system
 from secondsite.evaluate.assess import Assessor, plan
 from secondsite.evaluate.compare import compare
 from secondsite.evaluate.cost import monthly_cost
+from secondsite.evaluate.derive import leaves
 from secondsite.evaluate.draws import Draws
 from secondsite.evaluate.latency import latency
 from secondsite.evaluate.loss import rpo
@@ -144,6 +145,24 @@ def test_a_providers_replica_is_promoted_by_a_person_and_billed_as_an_instance()
     assert 0 < lost_s(aurora) < lost_s(deployment)
     back = failback(deployment, kit)
     assert {"replicate-managed-stores", "promote-managed-stores"} <= {step.id for step in back.steps}
+
+
+@pytest.mark.parametrize(
+    ("provider", "gb_usd", "hour_usd"), [("aws", 0.115, 0.145), ("gcp", 0.17, 0.135), ("azure", 0.138, 0.195)]
+)
+def test_a_providers_replica_is_priced_by_its_own_list(provider: str, gb_usd: float, hour_usd: float) -> None:
+    """Of RDS, Cloud SQL and Flexible Server; what is assumed is the class, and never less than half an instance."""
+    change = {"service": "", "product": "Amazon RDS"}
+    name = "provider's replica of postgres, us-west-2"
+    small, large = (laid_out(**change, size_bytes=Bytes(size << 30))[0] for size in (20, 40))
+    assert usd(large, provider)[name] - usd(small, provider)[name] == pytest.approx(20 * gb_usd)
+    instance = usd(small, provider)[name] - 20 * gb_usd
+    assert 0.5 < instance / (hour_usd * 730) < 4
+    items = monthly_cost(small, provider, CATALOGUE, economics=small.system.economics, people={})
+    (item,) = (one for one in items if one.name == name)
+    known = {leaf.name.split(" on ")[0]: leaf.source for leaf in leaves(item.monthly_usd)}
+    assert "Infracost golden test" in known["postgres_hour"]
+    assert "Infracost golden test" in known["postgres_gb_month"]
 
 
 def test_a_database_is_rewound_by_what_was_written_meanwhile_or_copied_by_its_size() -> None:

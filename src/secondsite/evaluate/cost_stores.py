@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from secondsite.evaluate.bill import GIB, USD, Bill, CostItem, gigabytes
-from secondsite.evaluate.derive import count, product, total
+from secondsite.evaluate.bill import GIB, MONTH_HOURS, USD, Bill, CostItem, gigabytes
+from secondsite.evaluate.derive import product, total
 from secondsite.model.deployment import Copy
 from secondsite.model.store import Store
 from secondsite.strategies.log_archive import LOG_ARCHIVE
@@ -24,11 +24,13 @@ def store_items(bill: Bill) -> Iterator[CostItem]:
 
 def _provider_replica(bill: Bill, copy: Copy, store: Store) -> CostItem:
     """A second instance, whatever the first one costs today: that one is in no bill here."""
-    name, one = f"provider's replica of {store.name}, {copy.region}", count("replicas", 1, "one", unit="instance")
+    name, region = f"provider's replica of {store.name}, {copy.region}", bill.region(copy.region)
     stored = gigabytes("storage", float(store.size_bytes or 0), f"stores.{store.name}.size")
     parts = [
-        product(f"{name}, instance", USD, one, bill.figures["managed.replica-usd"]),
-        product(f"{name}, storage", USD, stored, bill.figures["managed.storage-usd"]),
+        product(
+            f"{name}, instance", USD, bill.figures["managed.class"], MONTH_HOURS, bill.price("postgres_hour", region)
+        ),
+        product(f"{name}, storage", USD, stored, bill.price("postgres_gb_month", region)),
     ]
     return CostItem(name, total(name, USD, parts))
 

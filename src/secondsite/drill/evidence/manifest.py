@@ -19,6 +19,7 @@ from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.strategy import Strategy
 from secondsite.model.units import Seconds
+from secondsite.model.wording import duration
 
 SCHEMA = "secondsite/evidence/1"
 FAILBACK = "failback"
@@ -108,11 +109,12 @@ class DrillManifest:
         """Whether it is about a store that only snapshots leave."""
         return contract.subject is Subject.STATE and any(contract.part in ("", name) for name in self.saved)
 
-    def stood_in(self, contract: Contract) -> str:
-        """What ran in the place of servers that the contract is about."""
-        state = contract.subject is Subject.STATE
-        mine = {name: what for name, what in self.instead.items() if state and contract.part in ("", name)}
-        return "; ".join(f"{name} was played on {what}" for name, what in mine.items())
+    def notes_on(self, contract: Contract, lost_s: float) -> str:
+        """What ran in the place of servers that the contract is about, and what snapshots lose in production."""
+        mine = {name: what for name, what in self.instead.items() if contract.part in ("", name)}
+        played = [f"{name} was played on {what}" for name, what in mine.items()]
+        lost = f"at production's intervals, writes of {duration(lost_s)} are lost"
+        return "; ".join([*played, lost] if lost_s > 0 else played) if self.saved_for(contract) else ""
 
     def judged_apart(self, contract: Contract) -> tuple[str, ...]:
         """Of a contract on the whole state, stores that get across at different intervals; none where all do alike."""

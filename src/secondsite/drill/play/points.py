@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -53,19 +54,22 @@ async def read_points(lab: Lab, run: str, region: str) -> tuple[FinalRead, ...]:
 
 
 async def _read(lab: Lab, run: str, store: str, region: str) -> FinalRead:
-    """Qdrant keeps no order: its points are read in the order in which clients say that they wrote them."""
     reader = CopyReader(run, store_stream(store), f"store {store} in {region}", store)
     try:
-        points = await every_point(lab, store, region)
+        take(reader, store, await every_point(lab, store, region))
     except MachineError as error:
         return reader.finished(False, error.problems[0].what)
+    return reader.finished(True)
+
+
+def take(reader: CopyReader, store: str, points: Iterable[Mapping[str, Any]]) -> None:
+    """Qdrant keeps no order: its points are read in the order in which clients say that they wrote them."""
     ordered = sorted(points, key=lambda each: int(each["payload"]["written_ns"]))
     for position, point in enumerate(ordered, 1):
         written = point["payload"]
         name, data = str(written["id"]), str(written["data"])
         whole = _as_sent(name, point["vector"])
         reader.take(name, position, f"{store}.{written['key']}", (data if whole else f"{data}, its vector").encode())
-    return reader.finished(True)
 
 
 def _as_sent(message_id: str, vector: list[float]) -> bool:

@@ -76,7 +76,10 @@ class Stage(OperatedScene):
 
     async def begin(self) -> None:
         """Old writes made, load on, backups on their way where nothing else carries the streams, steady state seen."""
+        savers = tuple(spec.name for region in self.lab.regions for spec in self.lab.savers.specs(region))
+        self.lab.freeze(*savers)  # a lab that waits for its turn waits idle
         await self.put_under_load()
+        self.lab.thaw(*savers)
         self.keep_backups()
         self.read_caches()
         self.report(f"load of {self.setup.rate_per_s:g} writes a second; waiting for steady state")

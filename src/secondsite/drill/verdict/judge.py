@@ -197,7 +197,7 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
         parts = _at_own_intervals(parts, manifest)
     loss, window = _loss(contract, facts)
     findings = [*_on_time(contract, evolve(clock, parts=parts), facts), *_kept_of_each(contract, facts)]
-    findings += [*_by_effects(contract, facts), *_beside(contract, manifest)]
+    findings += [*_by_effects(contract, facts), *_beside(contract, manifest, window.least)]
     return RunVerdict(
         contract=contract,
         verdict=worst(finding.verdict for finding in findings),
@@ -211,11 +211,11 @@ def _judged_by(contract: Contract, facts: _Facts) -> RunVerdict:
     )
 
 
-def _beside(contract: Contract, manifest: DrillManifest) -> Iterator[_Finding]:
+def _beside(contract: Contract, manifest: DrillManifest, lost_s: float) -> Iterator[_Finding]:
     """Of what did not run, nothing is known; what ran in its place is told."""
     if contract.subject is Subject.STATE and not contract.part and manifest.other_stores:
         yield _Finding(Verdict.UNPROVEN, f"{', '.join(manifest.other_stores)} did not run here")
-    yield _Finding(Verdict.MET, manifest.stood_in(contract))
+    yield _Finding(Verdict.MET, manifest.notes_on(contract, lost_s))
 
 
 def _only(facts: _Facts, names: Collection[str]) -> _Facts:
