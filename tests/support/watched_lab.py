@@ -19,7 +19,9 @@ from secondsite.lab.addresses import GATEWAY_HTTP_PORT
 from secondsite.lab.moment import Moment
 from secondsite.lab.supervisor import Spec, port_open, python
 from secondsite.lab.world import Lab
+from secondsite.model.endpoint import Endpoint
 from secondsite.operate.observer_config import ObserverConfig, RegionTargets, observer_text
+from secondsite.operate.watch_commands import observe_command, watch_command
 
 HOME, AWAY = "us-east-1", "us-west-2"
 TOKEN = "only for this laboratory"
@@ -50,7 +52,7 @@ class WatchedLab:
         path = self.lab.folder / f"observer-{name}.json"
         path.write_text(observer_text(config), encoding="utf-8")
         at = self._at(number)
-        command = python("secondsite", "watch", "observe", "--config", str(path), "--host", at, "--http", "8090")
+        command = python("secondsite", *observe_command(str(path), Endpoint(at, 8090)))
         login = self.lab.addresses.operator
         environment = {
             "SECONDSITE_WATCH_TOKEN": TOKEN,
@@ -87,8 +89,7 @@ class WatchedLab:
             *(word for verb in BY_HAND for word in ("--command", f"{verb}=true")),
             *("--command", f"change-traffic={hands} set", "--command", f"converge={hands} wait"),
             *("--every-s", f"{self.every_s:g}", "--checks", str(self.checks), "--window-s", f"{self.window_s:g}"),
-            *("--decide", "region", "--allow", "unfenced", "--reach-s", "1.5", "--name", name),
-            *("--host", self._at(number), "--http", "8088", "--ready-s", "600"),
+            *("--decide", "region", "--allow", "unfenced", "--reach-s", "1.5", "--ready-s", "600"),
         ]
         login = self.lab.addresses.operator
         environment = {
@@ -98,7 +99,7 @@ class WatchedLab:
             "NATS_PASSWORD": login.password,
         }
         at = self._at(number)
-        command = python("secondsite", "watch", "--file", str(system), *options)
+        command = python("secondsite", *watch_command(str(system), name, Endpoint(at, 8088)), *options)
         return Spec(name, tuple(command), lambda: port_open(at, 8088), inside, environment)
 
     def _named(self, name: str, number: int, region: str) -> str:
