@@ -167,7 +167,7 @@ def test_the_daemon_backs_up_answers_for_metrics_and_stops(source: Server, tmp_p
             return str(answer.read().decode())
 
     try:
-        wait_until(lambda: len(list((tmp_path / "store").glob("*/manifest.json"))) >= 2, 30)
+        wait_until(lambda: len(list((tmp_path / "store").glob("*/manifest.json"))) >= 2, 60)
         time.sleep(1.5)
         told = {line.split()[0]: float(line.split()[1]) for line in metrics().splitlines() if line[0] != "#"}
         assert told["secondsite_backups_total"] >= 2

@@ -102,7 +102,7 @@ def test_verify_says_what_ran_of_the_state_and_what_did_not(tmp_path: Path) -> N
     assert whole.why == "only postgres ran, back after 12.2 s, 1 commit lost; qdrant did not run here"
     assert (ran.contract.about, ran.verdict, ran.measurement is not None) == (TABLE, Verdict.UNPROVEN, True)
     assert (other.contract.about, other.verdict) == ("state/qdrant", Verdict.UNPROVEN)
-    assert other.why.startswith("no drill covers qdrant: restore its backup by hand")
+    assert other.why.startswith("no drill has covered qdrant: run one that does")
 
 
 @pytest.mark.slow

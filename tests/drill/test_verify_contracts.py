@@ -23,7 +23,6 @@ from secondsite.drill.registry import DRILLS
 from secondsite.drill.verdict.judgement import verdicts_json
 from secondsite.drill.verdict.measurements import find_runs
 from secondsite.drill.verdict.verification import (
-    DRILLED,
     EvidenceVerification,
     recompute,
     todays,
@@ -105,12 +104,12 @@ def test_without_evidence_everything_is_unproven(system: System, tmp_path: Path)
 
 
 def test_what_no_drill_runs_is_told_apart_from_what_nobody_drilled(system: System, tmp_path: Path) -> None:
-    assert {subject for drill in DRILLS.values() for subject in drill.subjects} == set(DRILLED)
+    assert {subject for drill in DRILLS.values() for subject in drill.subjects} == set(Subject)
     contract = Contract(Subject.STATE, Fault.REGION, Seconds(3600))
     (row,) = _verify(evolve(system, contracts=(contract,)), tmp_path).rows
     assert (row.verdict, row.why) == (
         Verdict.UNPROVEN,
-        "no drill covers state: rehearse it by hand",
+        "no drill of region that covers state has left evidence",
     )
 
 

@@ -66,7 +66,7 @@ def test_contracts_are_asserted_in_a_teams_own_tests(
     result.assert_outcomes(passed=3, failed=2)
     result.stdout.fnmatch_lines_random(
         [
-            "*Standing(contract='state/region', verdict='unproven', why='no drill covers state: rehearse it by hand*",
+            "*Standing(contract='state/region', verdict='unproven', why='no drill of region that covers state *",
             "*unknown contract api/zone; there are: api/region, nats/region*",
         ]
     )

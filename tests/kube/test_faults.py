@@ -198,7 +198,7 @@ def test_resources_of_chaos_tools_are_made_and_go_again(api: KubeApi, place: Clu
     for kind in KINDS:
         _installed(api, *kind)
     paths = [f"/apis/{group}/v1alpha1/namespaces/{SHOP}/{plural}" for plural, group, _ in KINDS]
-    wait_until(lambda: all(_lists(api, path) for path in paths), 20)
+    wait_until(lambda: all(_lists(api, path) for path in paths), 60)
     asyncio.run(fault.inflict())
     assert [names(api, path) for path in paths] == [["cut"], ["delete-pods"]]
     assert replicas(api) == BEFORE
@@ -316,7 +316,7 @@ def test_it_comes_back_by_itself_when_whoever_took_it_was_killed(
 ) -> None:
     guard = _guard(api, kit, tmp_path)
     try:
-        wait_until(lambda: asyncio.run(guarded(place, SHOP)), 30)
+        wait_until(lambda: asyncio.run(guarded(place, SHOP)), 60)
         config = str(api.folder / "config")
         taker = subprocess.Popen([sys.executable, "-c", TAKER, config], stdout=subprocess.PIPE, text=True)
         assert taker.stdout
@@ -325,8 +325,8 @@ def test_it_comes_back_by_itself_when_whoever_took_it_was_killed(
         taker.wait()
         taker.stdout.close()
         assert replicas(api)["nats"] == 0
-        wait_until(lambda: replicas(api) == BEFORE and cordoned(api) == ["node-2"], 30)
-        wait_until(lambda: RECORD not in names(api, f"/api/v1/namespaces/{SHOP}/configmaps"), 10)
+        wait_until(lambda: replicas(api) == BEFORE and cordoned(api) == ["node-2"], 60)
+        wait_until(lambda: RECORD not in names(api, f"/api/v1/namespaces/{SHOP}/configmaps"), 60)
     finally:
         guard.kill()
         guard.wait()

@@ -143,7 +143,7 @@ def ends(api: KubeApi, name: str, *, well: bool = True) -> None:
 async def waited(place: ClusterPlace, api: KubeApi, name: str, *, well: bool = True) -> Any:
     """The Job ends while it is waited for."""
     running = asyncio.create_task(job_run(place, evolve(ORIGIN, name=name), 30))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while name not in jobs(api):
             assert not running.done(), running
             await asyncio.sleep(0.05)

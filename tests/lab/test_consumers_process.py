@@ -58,7 +58,7 @@ def test_what_the_server_pushes_is_processed_as_what_is_pulled(tmp_path: Path) -
     try:
         server.start()
         asyncio.run(_fill(server.url))
-        wait_until(lambda: record.exists() and record.read_text().count("\n") >= MESSAGES * len(KINDS), 30)
+        wait_until(lambda: record.exists() and record.read_text().count("\n") >= MESSAGES * len(KINDS), 60)
         lines = [json.loads(line) for line in record.read_text().splitlines()]
     finally:
         process.kill()

@@ -95,7 +95,7 @@ async def _kept(
         supervisor.close()
 
 
-async def _happens(kubelet: Kubelet, *what: Happened, within_s: float = 20.0) -> None:
+async def _happens(kubelet: Kubelet, *what: Happened, within_s: float = 60.0) -> None:
     """So many things, in this order and no others."""
     end = time.monotonic() + within_s
     while [event.what for event in kubelet.events] != list(what):

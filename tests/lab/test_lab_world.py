@@ -52,7 +52,7 @@ async def messages(lab: Lab, region: str, stream: str = "kgent-events") -> int:
         return await counted(connection, stream)
 
 
-async def until(done: Callable[[], Awaitable[bool]], what: str, within_s: float = 15.0) -> None:
+async def until(done: Callable[[], Awaitable[bool]], what: str, within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not await done():
         assert time.monotonic() < deadline, what

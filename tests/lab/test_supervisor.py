@@ -30,7 +30,7 @@ def exists(pid: int) -> bool:
     return bool(done.stdout.strip()) and not done.stdout.startswith("Z")
 
 
-def gone(pid: int, within_s: float = 5.0) -> bool:
+def gone(pid: int, within_s: float = 30.0) -> bool:
     deadline = time.monotonic() + within_s
     while exists(pid) and time.monotonic() < deadline:
         time.sleep(0.02)

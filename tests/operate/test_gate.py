@@ -49,7 +49,7 @@ from secondsite.strategies.write_gate import gate_file, gated_subjects
 
 LEAF = "warm-standby/leafnode-mirror"
 LOOKS = some.builds(GateView, some.sampled_from([True, False, None]), some.sampled_from([True, False, None]))
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 @given(looks=some.lists(LOOKS, min_size=1, max_size=4))

@@ -17,9 +17,10 @@ from reported import drilled
 from secondsite.audit.registry import audit
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.contract import Subject, Verdict
+from secondsite.model.estimate import Estimate, Fixed, Provenance
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import DataLoss, Measurement
-from secondsite.model.store import Store
+from secondsite.model.store import CopiesToday, Store
 from secondsite.publish.content.board import board
 from secondsite.publish.content.inputs import Inputs, StoreVerdict, newest_date
 from secondsite.publish.content.proof import proof
@@ -403,6 +404,39 @@ def test_a_store_that_ran_alone_has_a_row_beneath_its_contract(inputs: Inputs) -
     assert page.partition("contracts:")[0] == markdown(inputs)["dr-contracts.md"].partition("contracts:")[0], (
         "a store of its own is no contract more"
     )
+
+
+def test_commits_have_columns_where_one_waits_for_the_other_region_alone(inputs: Inputs) -> None:
+    waits = Estimate("commit, p50", "ms", Fixed(66.1), Provenance.ASSUMED, "a test")
+    slow = tuple(
+        attrs.evolve(one, latency=attrs.evolve(one.latency, commit_p50_ms=waits, commit_p99_ms=waits))
+        for one in inputs.evaluation.assessments
+    )
+    changed = attrs.evolve(inputs, evaluation=attrs.evolve(inputs.evaluation, assessments=slow))
+    for given, there in ((inputs, False), (changed, True)):
+        page = markdown(given)["multi-region-evaluation.md"]
+        head, *rows = next(each for each in tables(page) if each[0][0] == "Strategies")
+        assert (head[-2:] == ["Commit p50", "Commit p99"]) is there
+        assert ("66.1" in rows[-1][-1]) is there
+
+
+def test_who_keeps_copies_today_is_a_column_where_somebody_said_so(inputs: Inputs) -> None:
+    (store,) = (one for one in inputs.system.stores if one.engine == "postgres")
+    kept = attrs.evolve(
+        store, replicated=CopiesToday.MANAGED, product="Amazon RDS", copy_elsewhere="a replica in eu-west-1"
+    )
+    stores = tuple(kept if one is store else one for one in inputs.system.stores)
+    changed = attrs.evolve(
+        inputs,
+        evaluation=attrs.evolve(inputs.evaluation, system=attrs.evolve(inputs.system, stores=stores)),
+    )
+    for given, there in ((inputs, False), (changed, True)):
+        page = markdown(given)["architecture-current.md"]
+        head, *rows = next(each for each in tables(page) if each[0][:2] == ["Store", "Engine"])
+        assert ("Copies today" in head) is there
+        if there:
+            copies = {row[0]: row[head.index("Copies today")] for row in rows}
+            assert copies[f"`{store.name}`"] == "Amazon RDS, and a replica in eu-west-1"
 
 
 def test_the_ways_of_each_database_stand_side_by_side(inputs: Inputs) -> None:

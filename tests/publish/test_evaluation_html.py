@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from secondsite.evaluate.bill import CostItem
 from secondsite.evaluate.evaluation import Assessment, Evaluation, RunnerUp
 from secondsite.model.contract import Verdict
-from secondsite.model.estimate import unbounded
+from secondsite.model.estimate import Estimate, Fixed, Provenance, unbounded
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.place import Place
 from secondsite.model.wording import number, percent
@@ -321,6 +321,18 @@ def test_the_ways_of_each_database_stand_side_by_side(html: str, short: Evaluati
     assert '<a href="#databases">' in html
     alone = evolve(short, recommendation=evolve(short.recommendation, stores=()))
     assert 'id="databases"' not in render_html(alone)
+
+
+def test_a_commit_that_waits_for_the_other_region_is_told_and_no_other(short: Evaluation) -> None:
+    one = short.recommended
+    waits, tail = (
+        Estimate(name, "ms", Fixed(value), Provenance.ASSUMED, "a test")
+        for name, value in (("commit, p50", 66.1), ("commit, p99", 161.0))
+    )
+    slow = evolve(one, latency=evolve(one.latency, commit_p50_ms=waits, commit_p99_ms=tail))
+    found = parse(render_html(evolve(short, assessments=(short.assessments[0], slow)))).text
+    assert found.count("A COMMIT takes 66.1 ms (p99 161 ms), as it waits for the other region.") == 1
+    assert "A COMMIT takes" not in parse(render_html(short)).text
 
 
 def test_bills_of_all_providers_stand_side_by_side(evaluation: Evaluation) -> None:

@@ -162,7 +162,7 @@ def test_rendered_servers_let_the_operators_users_in(tmp_path: Path, operator: O
             text = _on_loopback(conf.read_text(), *here, leaf, tmp_path / name)
             (tmp_path / f"{name}.conf").write_text(text)
             stack.enter_context(process(program, "-c", tmp_path / f"{name}.conf", port=ports[client]))
-        wait_until(lambda: _leaves(ports["home-page"]) > 0, 20)
+        wait_until(lambda: _leaves(ports["home-page"]) > 0, 60)
         asyncio.run(_used(ports["home"], leaf))
 
 
@@ -189,10 +189,10 @@ def _leaves(port: int) -> int:
 
 async def _used(port: int, credentials: Path) -> None:
     where = parse_addresses(f"nats://127.0.0.1:{port}")
-    async with asyncio.timeout(20), connect(where, ConnectOptions(credentials=credentials)) as connection:
+    async with asyncio.timeout(60), connect(where, ConnectOptions(credentials=credentials)) as connection:
         streams = JetStream(connection)
         await streams.ask("STREAM.CREATE.ORDERS", {"name": "ORDERS", "subjects": ["orders.>"]}, timeout_s=5)
         assert (await streams.ask("INFO", timeout_s=5))["streams"] == 1
     with pytest.raises(MachineError, match="does not know these credentials"):
-        async with asyncio.timeout(20), connect(where, ConnectOptions()):
+        async with asyncio.timeout(60), connect(where, ConnectOptions()):
             pass

@@ -65,12 +65,12 @@ def pair(
     """Linked, with a message in the first region and a consumer of it."""
     made = Pair(laid_out("warm-standby/leafnode-mirror"), tmp_path_factory.mktemp("pair"), certificates)
     with made.running():
-        wait_until(lambda: made.page("us-west-2", "leafz")["leafnodes"] == 1, 20)
+        wait_until(lambda: made.page("us-west-2", "leafz")["leafnodes"] == 1, 60)
         made.create_streams()
         asyncio.run(made.publish("us-east-1", "events.a"))
         request = {"stream_name": "EVENTS", "config": CONSUMER}
         asyncio.run(made.ask("us-east-1", "CONSUMER.CREATE.EVENTS.worker", request))
-        wait_until(lambda: made.messages("us-west-2", "EVENTS") == 1, 20)
+        wait_until(lambda: made.messages("us-west-2", "EVENTS") == 1, 60)
         yield made
 
 
@@ -131,7 +131,7 @@ def test_a_gate_needs_no_more_than_to_look_and_to_reload(pair: Pair) -> None:
 
     async def kept() -> None:
         keeping = asyncio.create_task(gate.keep())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (is_open_file(gate.file) and gate._took):  # noqa: ASYNC110 # the gate tells nobody
                 await asyncio.sleep(0.05)
         keeping.cancel()
@@ -161,9 +161,9 @@ def test_a_gate_keeps_its_lease_and_no_others(kit: Kit, tmp_path: Path, certific
         return lease.until
 
     with linked.running():
-        wait_until(lambda: linked.page("us-west-2", "leafz")["leafnodes"] == 1, 20)
+        wait_until(lambda: linked.page("us-west-2", "leafz")["leafnodes"] == 1, 60)
         for pair_of in (regions, regions[::-1]):
-            wait_until(lambda pair_of=pair_of: asyncio.run(kept(*pair_of)) > time.monotonic(), 20)  # type: ignore[misc]
+            wait_until(lambda pair_of=pair_of: asyncio.run(kept(*pair_of)) > time.monotonic(), 60)  # type: ignore[misc]
 
 
 def test_an_application_needs_no_more_than_its_streams(pair: Pair) -> None:

@@ -26,12 +26,12 @@ def test_a_leaf_logs_in_by_its_variable_over_tls_and_mirrors(
 ) -> None:
     pair = Pair(laid_out("warm-standby/leafnode-mirror"), tmp_path, certificates)
     with pair.running():
-        wait_until(lambda: pair.page("us-west-2", "leafz")["leafnodes"] == 1, 20)
+        wait_until(lambda: pair.page("us-west-2", "leafz")["leafnodes"] == 1, 60)
         listener = pair.page("us-east-1", "varz")["leaf"]
         assert listener["tls_required"]
         pair.create_streams()
         asyncio.run(pair.publish("us-east-1", "events.a"))
-        wait_until(lambda: pair.messages("us-west-2", "EVENTS") == 1, 20)
+        wait_until(lambda: pair.messages("us-west-2", "EVENTS") == 1, 60)
         assert pair.messages("us-east-1", "EVENTS") == 1
 
 
@@ -42,7 +42,7 @@ def test_a_leaf_with_another_password_stays_out(
     url = f"nats-leaf://leaf:other1@127.0.0.1:{pair.port('us-east-1', LEAF_PORT)}"
     log = tmp_path / "us-west-2-nats-nats-us-west-2-0.conf.log"
     with pair.running(NATS_LEAF_URL_NATS_0=url):
-        wait_until(lambda: "Authorization Violation" in log.read_text(), 20)
+        wait_until(lambda: "Authorization Violation" in log.read_text(), 60)
         assert pair.page("us-west-2", "leafz")["leafnodes"] == 0
 
 
@@ -52,7 +52,7 @@ def test_gateways_join_over_tls(
     pair = Pair(laid_out("warm-standby/supercluster-mirror"), tmp_path, certificates)
     with pair.running():
         for region, other in (("us-east-1", "nats-us-west-2"), ("us-west-2", "nats")):
-            wait_until(lambda r=region, o=other: o in pair.page(r, "gatewayz")["outbound_gateways"], 20)  # type: ignore[misc] # mypy cannot type a default
+            wait_until(lambda r=region, o=other: o in pair.page(r, "gatewayz")["outbound_gateways"], 60)  # type: ignore[misc] # mypy cannot type a default
             assert pair.page(region, "varz")["gateway"]["tls_required"]
 
 
@@ -73,9 +73,9 @@ def test_a_server_that_knows_the_name_of_the_cluster_only_does_not_join_it(
         before = pair.page("us-east-1", "routez")["num_routes"]
         with pair.started("intruder", intruder, dict(os.environ)) as log:
             said = "Route connection created" if joins else "Authorization Violation"
-            wait_until(lambda: said in log.read_text(), 20)
+            wait_until(lambda: said in log.read_text(), 60)
             if joins:
-                wait_until(lambda: pair.page("us-east-1", "routez")["num_routes"] > before, 20)
+                wait_until(lambda: pair.page("us-east-1", "routez")["num_routes"] > before, 60)
             else:
                 assert pair.page("us-east-1", "routez")["num_routes"] == before
 
@@ -100,7 +100,7 @@ def test_a_certificate_and_a_name_do_not_let_a_cluster_into_the_super_cluster(
         )
         with pair.started("intruder", intruder, dict(os.environ)) as log:
             ends = ("Outbound gateway connection to", "Authorization Violation")
-            wait_until(lambda: any(said in log.read_text() for said in ends), 20)
+            wait_until(lambda: any(said in log.read_text() for said in ends), 60)
             inbound = pair.page("us-east-1", "gatewayz")["inbound_gateways"]
             assert ("nats-us-west-2" in inbound) is joins, log.read_text()
 

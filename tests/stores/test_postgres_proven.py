@@ -35,7 +35,7 @@ async def _until_archived(pair: PostgresPair, archive: Path) -> None:
     async with pair.server(pair.home).place.open() as session:
         name = await session.value("SELECT pg_walfile_name(pg_current_wal_lsn())")
         await session.rows("SELECT pg_switch_wal()")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (archive / str(name)).exists():  # noqa: ASYNC110 - the server archives
             await asyncio.sleep(0.05)
 

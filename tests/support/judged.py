@@ -66,7 +66,7 @@ def judged(pair: Pair, folder: Path, *, every_s: float, checks: int, window_s: f
     with ExitStack() as stack:
         observers = [stack.enter_context(observer(pair, folder, name, every_s)) for name in INSIDE]
         judge = stack.enter_context(judge_of(folder, "judge", observers, Rounds(every_s, checks, window_s)))
-        wait_until(lambda: bool(region_judged(judge)), 30)
+        wait_until(lambda: bool(region_judged(judge)), 60)
         yield judge
 
 

@@ -37,7 +37,7 @@ def bind(folder: Path, more: str = "") -> Iterator[int]:
         f'zone "{ZONE}" {{ type primary; file "{folder}/zone"; {block("named bind").strip()} }};\n'
     )
     with _up([binary, "-g", "-c", str(conf)], folder / "named.log", port):
-        wait_until(lambda: bool(values(port, "api")), 20)
+        wait_until(lambda: bool(values(port, "api")), 60)
         yield port
 
 
@@ -88,7 +88,7 @@ def _up(command: list[str], log_file: Path, port: int, begun: object = None) -> 
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
         try:
-            wait_until(lambda: listening(port), 20)
+            wait_until(lambda: listening(port), 60)
         except AssertionError:
             raise AssertionError(log_file.read_text()[-2000:]) from None
         if callable(begun):

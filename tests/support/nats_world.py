@@ -146,7 +146,8 @@ async def formed(url: str) -> None:
     client = await connect(url)
     probe = {"name": "FORMED", "storage": "memory", "num_replicas": 3, "subjects": ["formed"]}
     try:
-        for _ in range(300):
+        limit = time.monotonic() + 120
+        while time.monotonic() < limit:
             with suppress(nats.errors.Error, TimeoutError):
                 answer = await client.request("$JS.API.STREAM.CREATE.FORMED", json.dumps(probe).encode(), 2)
                 if "error" not in json.loads(answer.data):
@@ -210,7 +211,7 @@ async def publish(client: Client, stream: str, count: int, size: int = 100, *, h
 
 
 async def acknowledged(
-    client: Client, subject: str, payload: bytes, headers: Mapping[str, str] = {}, seconds: float = 30.0
+    client: Client, subject: str, payload: bytes, headers: Mapping[str, str] = {}, seconds: float = 60.0
 ) -> PubAck:
     """Stored once, however often it takes: a leader that stands down or stalls answers nothing, and a stream that was
     just created on a cluster may not be known to the server that is asked. Its id makes a second try no second message.
@@ -238,7 +239,7 @@ async def _first(jetstream: JetStreamContext, subject: str, payload: bytes) -> N
                 return
 
 
-async def fetched(puller: JetStreamContext.PullSubscription, count: int, seconds: float = 30.0) -> list[Msg]:
+async def fetched(puller: JetStreamContext.PullSubscription, count: int, seconds: float = 60.0) -> list[Msg]:
     """So many messages. A consumer that was just created or brought back may have no leader yet, on a cluster and on
     a busy machine: what is answered with 503 or late is asked again.
     """
@@ -262,7 +263,7 @@ async def consume(client: Client, stream: str, durable: str, count: int, **confi
         await message.ack_sync(timeout=30)
 
 
-async def eventually(check: Callable[[], Awaitable[bool]], what: str, seconds: float = 30.0) -> None:
+async def eventually(check: Callable[[], Awaitable[bool]], what: str, seconds: float = 60.0) -> None:
     limit = time.monotonic() + seconds
     while not await check():
         assert time.monotonic() < limit, f"not within {seconds:g} s: {what}"

@@ -81,7 +81,7 @@ class Pair:
                 stack.enter_context(self.started(path.replace("/", "-"), self.folder / path, env | self._routes(path)))
             for path in self.confs:
                 port = self.port(path.partition("/")[0], CLIENT_PORT)
-                wait_until(lambda port=port: listening(port), 20)  # type: ignore[misc] # mypy cannot type a default
+                wait_until(lambda port=port: listening(port), 60)  # type: ignore[misc] # mypy cannot type a default
             yield
 
     @contextmanager

@@ -37,7 +37,7 @@ def postgres(programs: Path, data: Path, rules: str, *more: str, **env: str) -> 
 
 def until(asked: Callable[[], Awaitable[bool]]) -> None:
     async def look() -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while True:
                 with suppress(MachineError):
                     if await asked():

@@ -163,7 +163,7 @@ def with_path(file: Path, lab: Lab) -> None:
     file.write_text(file.read_text("utf-8") + block, "utf-8")
 
 
-async def until(done: Callable[[], Awaitable[bool]], what: str, within_s: float = 30.0) -> None:
+async def until(done: Callable[[], Awaitable[bool]], what: str, within_s: float = 90.0) -> None:
     deadline = time.monotonic() + within_s
     while not await done():
         assert time.monotonic() < deadline, what

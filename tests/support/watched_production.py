@@ -102,7 +102,7 @@ class Watching:
                 return httpx2.get(f"{at}/alive", trust_env=False, timeout=1).status_code == 200
             return False
 
-        wait_until(there, f"{at} answers", 30)
+        wait_until(there, f"{at} answers", 60)
 
     def _start(self, name: str, *arguments: str) -> None:
         logins = {"SECONDSITE_WATCH_TOKEN": TOKEN, "NATS_USER": "operator", "NATS_PASSWORD": "operator"}

@@ -45,9 +45,9 @@ def test_one_that_lies_decides_nothing_and_two_do(pair: Pair, tmp_path: Path) ->
         one = stack.enter_context(judge_of(tmp_path, "one-lies", (east, west, liar), ROUNDS))
         two = stack.enter_context(judge_of(tmp_path, "two-lie", (east, second, liar), ROUNDS))
         lost = {"east": "alive", "office": "lost"}
-        wait_until(lambda: votes(one) == {**lost, "west": "alive"}, "the liar is heard, and the others", 30)
+        wait_until(lambda: votes(one) == {**lost, "west": "alive"}, "the liar is heard, and the others", 60)
         begin = time.monotonic()
-        wait_until(lambda: region_judged(two).get("decided") == "lost", "two decide", 30)
+        wait_until(lambda: region_judged(two).get("decided") == "lost", "two decide", 60)
         assert votes(two) == {**lost, "west": "lost"}, "the control: a quorum that lies is believed"
         while time.monotonic() - begin < 2 * ROUNDS.window_s:
             state = region_judged(one)

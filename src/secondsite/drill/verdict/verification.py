@@ -42,9 +42,6 @@ _AHEAD_S = 86400.0
 """A clock may have been set back, or the day be another where it was drilled."""
 SHELF_LIFE_S: Mapping[str, float] = {"quick": 35 * 86400.0, "production": 100 * 86400.0}
 
-DRILLED = (Subject.API, Subject.NATS, Subject.OBSERVABILITY)
-"""What drills run as a whole; of every other subject they say nothing."""
-
 Today = Callable[[DrillManifest], Fingerprint]
 
 
@@ -298,9 +295,7 @@ def _in_part(contract: Contract, runs: Sequence[Run], now: datetime) -> list[Con
 def _nothing_left(contract: Contract, ran: Collection[str]) -> str:
     """Whether somebody could drill it, or nobody can yet."""
     if contract.subject is Subject.STATE and contract.part and contract.part not in ran:
-        return f"no drill covers {contract.part}: restore its backup by hand, and count and time it"
-    if contract.subject not in DRILLED:
-        return f"no drill covers {contract.subject}: rehearse it by hand"
+        return f"no drill has covered {contract.part}: run one that does, or restore its backup by hand and time it"
     return f"no drill of {contract.fault} that covers {contract.about} has left evidence"
 
 
