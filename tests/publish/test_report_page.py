@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from xml.etree.ElementTree import Element, fromstring
@@ -81,6 +82,18 @@ def test_each_drill_is_shown_with_its_verdict_parts_and_origin(some: Inputs) -> 
     rows = {row.name: (row.verdict, row.scope, row.note) for row in shown.rows}
     assert rows["api/region"] == ("met", "of a design, in the lab", "counts until 2026-12-25")
     assert rows["nats/region"] == ("unproven", "", "expected to hold"), "the other strategy's drill says nothing of it"
+
+
+def _given(seen: DrillTimeline, _folder: Path) -> DrillTimeline:
+    return seen
+
+
+def test_what_ran_in_the_place_of_something_else_is_said_beside_the_drill(some: Inputs) -> None:
+    instead = "PostgreSQL 15 of orders is not installed (apt-get install postgresql-15): 18.6 is used instead"
+    for lines, there in (((), 0), ((instead,), 2)):
+        seen = attrs.evolve(SEEN, replaced=lines)
+        found = render_html(some.evaluation, report(some, partial(_given, seen)))
+        assert found.count(f"In the lab: {instead}.") == there
 
 
 def test_a_store_that_ran_alone_stands_beneath_its_contract(none: Inputs) -> None:

@@ -31,11 +31,12 @@ class TimelineSpan:
 
 @frozen
 class DrillTimeline:
-    """``slices`` are ``slice_s`` long."""
+    """``slices`` are ``slice_s`` long. ``replaced``: what ran in the place of what the system runs, in words."""
 
     slices: tuple[Slice, ...]
     moments: tuple[TimelineSpan, ...]
     slice_s: float = 1.0
+    replaced: tuple[str, ...] = ()
 
 
 def read_drill_timeline(folder: Path) -> DrillTimeline:
@@ -80,7 +81,8 @@ def read_drill_timeline(folder: Path) -> DrillTimeline:
     )
     points = tuple(TimelineSpan(str(mark), (at - fault_ns) / 1e9) for mark, at in marks.items())
     moments = tuple(sorted((*points, *steps), key=lambda one: one.begin_s))
-    return DrillTimeline(slices, moments, size_ns / 1e9)
+    replaced = (event.data.get("servers_replaced", ()) for event in evidence.events if event.name == "load")
+    return DrillTimeline(slices, moments, size_ns / 1e9, tuple(str(line) for line in next(replaced, ())))
 
 
 def _slice_ns(whole_ns: int) -> int:

@@ -72,6 +72,7 @@ class DrillSection:
     timeline: str
     moments: tuple[tuple[str, str, str], ...]
     missing: str
+    replaced: str
 
 
 @frozen
@@ -185,6 +186,7 @@ def _drill(inputs: Inputs, group: Sequence[Measurement], read: ReadTimeline | No
         timeline="" if timeline is None else timeline_chart(timeline),
         moments=() if timeline is None else tuple(_moment(one) for one in timeline.moments),
         missing=missing,
+        replaced="" if timeline is None else "; ".join(timeline.replaced),
     )
 
 
