@@ -38,7 +38,7 @@ def test_a_second_run_touches_nothing_and_check_holds(folder: Path, capsys: pyte
     assert render(folder, *LEAF) == 0
     assert "begin with: " in capsys.readouterr().out
     before = snapshot(folder)
-    assert len(before) == 38
+    assert len(before) == 40
     assert render(folder, *LEAF) == 0
     assert "up to date" in capsys.readouterr().out
     assert render(folder, *LEAF, "--check") == 0

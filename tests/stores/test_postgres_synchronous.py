@@ -14,6 +14,7 @@ from postgres_pair import STORE, PostgresPair, postgres_pair
 
 from secondsite.catalogue.bundle import load_catalogue
 from secondsite.drill.play.lab_world import LabStores
+from secondsite.lab import postgres_fleet
 from secondsite.lab.postgres_files import TABLE
 from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Verb
@@ -22,6 +23,7 @@ from secondsite.operate.action import Context
 from secondsite.operate.actions.follow import FollowStores
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.world import Decision
+from secondsite.stores import postgres
 from secondsite.stores.inspect import inspect_postgres
 from secondsite.stores.postgres_place import PostgresSession
 from secondsite.strategies.compose import failback
@@ -30,6 +32,7 @@ from secondsite.strategies.store_servers import CONFIRMING
 
 pytestmark = pytest.mark.slow
 RTT_MS = 60.0
+WAITS = {"synchronous_standby_names": CONFIRMING}
 INSERT = f"INSERT INTO {TABLE} (id, key, data) VALUES (%s, 0, 'x')"  # noqa: S608 - our own table
 
 
@@ -134,3 +137,16 @@ async def test_a_copy_of_a_waiting_primary_takes_commits_once_it_is_promoted() -
         await away.promote()
         await patiently(pair, pair.away, "after")
         assert await pair.ids(pair.away) == ["after"]
+
+
+@in_loop
+async def test_what_alter_system_cannot_change_stops_the_promotion(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The command line is stronger: promoted so, it would take no commit."""
+    monkeypatch.setattr(postgres_fleet, "_SETTINGS", {**postgres_fleet._SETTINGS, **WAITS})
+    monkeypatch.setattr(postgres, "_RELOADED_WITHIN_S", 0.5)
+    async with postgres_pair() as pair:
+        with pytest.raises(MachineError, match="take synchronous_standby_names off its command line"):
+            await pair.server(pair.away).promote()
+        assert (await pair.server(pair.away).look()).standby
