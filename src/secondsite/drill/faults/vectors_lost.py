@@ -17,7 +17,7 @@ from attrs import evolve
 from secondsite.drill.evidence.events import Milestone
 from secondsite.drill.faults import region_loss
 from secondsite.drill.load.qdrant_sender import vector_of
-from secondsite.drill.play.lab_backup import cut_off
+from secondsite.drill.play.lab_backup import cut_off, was_loaded
 from secondsite.drill.play.points import every_point
 from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage
@@ -52,17 +52,13 @@ async def play(stage: Stage, *, truncated: bool = False) -> None:
 
 
 async def _loaded(stage: Stage, store: str) -> None:
-    """A snapshot is on the other side: before that, a loss shows nothing about snapshots."""
+    """A snapshot is on the other side, counted and written down: before that, a loss shows nothing about snapshots."""
     end = time.monotonic() + _FIRST_LOAD_S
-    while not await _points(stage, store):
+    while not await was_loaded(stage.lab, PREFIX, store):
         if time.monotonic() > end:
             tail = stage.lab.supervisor.log_tail(loader(stage.away)).strip()
             raise MachineError.at(store, f"no snapshot was loaded within {_FIRST_LOAD_S:g} s: {tail}", "see its log")
         await asyncio.sleep(_LOOK_S)
-
-
-async def _points(stage: Stage, store: str) -> int:
-    return len(await every_point(stage.lab, store, stage.away))
 
 
 async def _stop_loading(stage: Stage) -> None:

@@ -117,6 +117,12 @@ class LabArchive:
         return _lab_store(self.lab, PREFIX)
 
 
+async def was_loaded(lab: Lab, prefix: str, store: str) -> bool:
+    """Whether a snapshot of the store came whole into the region that waits, and that was written down."""
+    with _credentials(lab):
+        return any(f"{store}/loaded/" in each.key for each in await _lab_store(lab, prefix).listing(""))
+
+
 async def cut_off(lab: Lab, prefix: str) -> None:
     """Each snapshot of a store there is half of what it was, and nothing says any more which was loaded."""
     with _credentials(lab):

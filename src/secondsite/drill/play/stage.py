@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
+from contextlib import suppress
 
 from attrs import define, field
 
+from secondsite.dns.lookup import look_up
 from secondsite.drill.evidence.folder import EvidenceWriter
 from secondsite.drill.play.caches import CacheReader
 from secondsite.drill.play.clients import LoadClients
@@ -32,11 +35,15 @@ from secondsite.drill.play.operated import OperatedScene
 from secondsite.drill.play.scene import ReportProgress
 from secondsite.drill.play.setup import Setup
 from secondsite.lab.world import Lab
+from secondsite.model.errors import MachineError
 from secondsite.model.procedure import Procedure
 from secondsite.operate.layout import Reach
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.world import Decision, Restorer
 from secondsite.strategies.archiver import EVERY_S, archived
+
+_HOME_WITHIN_S = 10.0
+_LOOK_S = 0.1
 
 
 @define(kw_only=True)
@@ -76,6 +83,7 @@ class Stage(OperatedScene):
 
     async def begin(self) -> None:
         """Old writes made, load on, backups on their way where nothing else carries the streams, steady state seen."""
+        await self.leads_home()
         savers = tuple(spec.name for region in self.lab.regions for spec in self.lab.savers.specs(region))
         self.lab.freeze(*savers)  # a lab that waits for its turn waits idle
         await self.put_under_load()
@@ -90,6 +98,19 @@ class Stage(OperatedScene):
         await asyncio.sleep(self.random.uniform(0, self.setup.profile.ttl_s))
         if archived(self.setup.deployment, self.home):  # nor when an archiver looked last
             await asyncio.sleep(self.random.uniform(0, EVERY_S))
+
+    async def leads_home(self) -> None:
+        """A check that failed while a lab started moves a failover record, and resolvers tell it for a TTL: who begins
+        then writes into a region that waits, where a store takes that.
+        """
+        serving = self.setup.deployment.serving
+        end = time.monotonic() + _HOME_WITHIN_S
+        while len(serving) == 1 and time.monotonic() < end:
+            with suppress(MachineError):
+                told = await look_up(self.lab.resolver, self.lab.host)
+                if told is None or set(told.addresses) <= {self.lab.address(self.home)}:
+                    return
+            await asyncio.sleep(_LOOK_S)
 
     def read_caches(self) -> None:
         for store in self.lab.stores.caches.stores:
