@@ -107,8 +107,8 @@ class Stage(OperatedScene):
         end = time.monotonic() + _HOME_WITHIN_S
         while len(serving) == 1 and time.monotonic() < end:
             with suppress(MachineError):
-                told = await look_up(self.lab.resolver, self.lab.host)
-                if told is None or set(told.addresses) <= {self.lab.address(self.home)}:
+                answer = await look_up(self.lab.resolver, self.lab.host)
+                if answer is None or set(answer.addresses) <= {self.lab.address(self.home)}:
                     return
             await asyncio.sleep(_LOOK_S)
 
