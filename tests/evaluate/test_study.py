@@ -17,8 +17,10 @@ from secondsite.catalogue.bundle import Catalogue
 from secondsite.catalogue.figures import load_figures
 from secondsite.evaluate import sensitivity as sensitivity_module
 from secondsite.evaluate import study
+from secondsite.evaluate.assess import Auditor
 from secondsite.evaluate.axes import axes_of
 from secondsite.evaluate.buffer import Buffer
+from secondsite.evaluate.compare import compare
 from secondsite.evaluate.draws import Samples
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.evaluate.faults import FaultModel
@@ -48,6 +50,13 @@ pytestmark = pytest.mark.slow
 A = TypeVar("A")
 B = TypeVar("B")
 S = TypeVar("S")
+
+
+@pytest.fixture(scope="module")
+def evaluation(system: System, catalogue: Catalogue, auditor: Auditor) -> Evaluation:
+    """Where people cost so much that the choice does not hang on the last half percent of a tie."""
+    dear = evolve(system, economics=evolve(system.economics, engineer_usd_per_hour=120.0))
+    return compare(dear, catalogue, auditor, years=4000)
 
 
 def _as_taken(setting: StudySetting) -> Scores:

@@ -262,9 +262,13 @@ def ordered(noun: Any) -> Any:
 
 
 def independent(system: System) -> System:
-    """Without what two systems together may contradict: circles of dependencies, a third region but no second."""
+    """Without what two systems together may contradict: circles of dependencies, a third region but no second, a way
+    to the other region that the other's engine has not, a lease that servers in operator mode cannot keep.
+    """
     services = tuple(evolve(service, depends_on=()) for service in system.services)
-    return evolve(system, services=services, third=None, marks=canonical(system).marks)
+    stores = tuple(evolve(store, replication=Replication.REPLICA) for store in system.stores)
+    nats = tuple(evolve(cluster, operator=False) for cluster in system.nats)
+    return evolve(system, services=services, stores=stores, nats=nats, third=None, marks=canonical(system).marks)
 
 
 def run(text: str, base: System | None, theirs: System) -> str:

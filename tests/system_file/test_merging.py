@@ -18,6 +18,7 @@ from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster, Stream
 from secondsite.model.place import Place
 from secondsite.model.service import Probe, Probes, Service
+from secondsite.model.store import Store
 from secondsite.model.system import System
 from secondsite.model.units import Bytes, Seconds
 
@@ -64,6 +65,15 @@ def test_two_blocks_that_end_on_one_line_both_grow(file: Path, system: System) -
     more = probed(Probes(startup=Probe("exec"), liveness=Probe("httpGet", failure_threshold=5)))
     again(file, more)
     assert load_system(file).services[0].probes == more.services[0].probes
+
+
+def test_what_a_person_wrote_and_what_was_found_may_contradict_each_other(file: Path, system: System) -> None:
+    stores = (Store("db", "redis", "postgres"),)
+    again(file, evolve(system, stores=stores))
+    edit(file, "engine: postgres", "engine: postgres\n    replication: archive")
+    with pytest.raises(InputError) as caught:
+        plan(file, evolve(system, stores=(evolve(stores[0], engine="mysql"),)), live=False)
+    assert "`replication: archive` is for postgres alone, and db is mysql" in str(caught.value)
 
 
 def test_nothing_new_changes_nothing(file: Path, system: System) -> None:
