@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from secondsite.drill.ledger.finals import CopyReader, FinalRead
 from secondsite.drill.ledger.ledger import LedgerStream, store_stream
 from secondsite.drill.load.client_config import ClientConfig, PostgresTarget
+from secondsite.drill.play.store_clients import named_store, one_each
 from secondsite.lab.postgres_files import TABLE, WRITER
 from secondsite.lab.world import Lab
 from secondsite.model.errors import MachineError
 
 TRANSACTIONS = 850
 """The number of the first client that writes transactions."""
-_PER_S = 20.0
 _ROWS = f"SELECT position, id, key, data FROM {TABLE} ORDER BY position"  # noqa: S608 - our own table
 
 
@@ -22,27 +20,13 @@ def store_streams(lab: Lab) -> tuple[LedgerStream, ...]:
 
 
 def store_clients(whole: ClientConfig, lab: Lab) -> tuple[ClientConfig, ...]:
-    """One for each database; they are led by the service's name, as the pods of a region use its own database."""
-    return tuple(
-        evolve(
-            whole,
-            client=TRANSACTIONS + number,
-            target=_target(lab, store),
-            writes=(len(whole.streams) - len(lab.stores.stores) + number,),
-            rate_per_s=min(_PER_S, whole.rate_per_s),
-        )
-        for number, store in enumerate(lab.databases.stores)
-    )
+    """One for each database; their streams are the first of all stores."""
+    fleet, stream = lab.databases, len(whole.streams) - len(lab.stores.stores)
 
+    def target(store: str) -> PostgresTarget:
+        return PostgresTarget(**named_store(lab, fleet, store), user=WRITER, dbname="postgres", table=TABLE)
 
-def _target(lab: Lab, store: str) -> PostgresTarget:
-    fleet = lab.databases
-    homes = [each for each in fleet.databases if each.replica.store.name == store]
-    led = {lab.address(each.region): fleet.host_of(each) for each in homes}
-    at = (lab.resolver.host, lab.resolver.port)
-    return PostgresTarget(
-        lab.host, at, led, port=fleet.PORT, user=WRITER, dbname="postgres", table=TABLE, ends=fleet.ends(homes)
-    )
+    return one_each(whole, fleet, client=TRANSACTIONS, stream=stream, target=target)
 
 
 async def read_tables(lab: Lab, run: str, region: str) -> tuple[FinalRead, ...]:

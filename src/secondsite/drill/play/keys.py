@@ -6,11 +6,10 @@ import base64
 import json
 from pathlib import Path
 
-from attrs import evolve
-
 from secondsite.drill.ledger.finals import CopyReader, FinalRead
 from secondsite.drill.ledger.ledger import store_stream
 from secondsite.drill.load.client_config import ClientConfig, RedisTarget
+from secondsite.drill.play.store_clients import named_store, one_each
 from secondsite.lab.redis_fleet import WRITER
 from secondsite.lab.world import Lab
 from secondsite.model.errors import MachineError
@@ -19,32 +18,17 @@ from secondsite.stores.redis_place import RedisSession
 PREFIX, COUNTER = "secondsite:write:", "secondsite:writes"
 KEYS = 870
 """The number of the first client that writes keys."""
-_PER_S = 20.0
 _PAGE = 1000
 
 
 def key_clients(whole: ClientConfig, lab: Lab) -> tuple[ClientConfig, ...]:
     """One for each store; their streams are the last of all."""
-    stores = lab.stores.redis.stores
-    first = len(whole.streams) - len(stores)
-    return tuple(
-        evolve(
-            whole,
-            client=KEYS + number,
-            target=_target(lab, store),
-            writes=(first + number,),
-            rate_per_s=min(_PER_S, whole.rate_per_s),
-        )
-        for number, store in enumerate(stores)
-    )
+    fleet, stream = lab.stores.redis, len(whole.streams) - len(lab.stores.redis.stores)
 
+    def target(store: str) -> RedisTarget:
+        return RedisTarget(**named_store(lab, fleet, store), user=WRITER, prefix=PREFIX, counter=COUNTER)
 
-def _target(lab: Lab, store: str) -> RedisTarget:
-    fleet = lab.stores.redis
-    homes = [each for each in fleet.databases if each.replica.store.name == store]
-    led = {lab.address(each.region): fleet.host_of(each) for each in homes}
-    at = (lab.resolver.host, lab.resolver.port)
-    return RedisTarget(lab.host, at, led, fleet.PORT, WRITER, PREFIX, COUNTER, fleet.ends(homes))
+    return one_each(whole, fleet, client=KEYS, stream=stream, target=target)
 
 
 async def read_keys(lab: Lab, run: str, region: str) -> tuple[FinalRead, ...]:

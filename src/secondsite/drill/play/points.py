@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from attrs import evolve
-
 from secondsite.drill.ledger.finals import CopyReader, FinalRead
 from secondsite.drill.ledger.ledger import store_stream
 from secondsite.drill.load.client_config import ClientConfig, QdrantTarget
 from secondsite.drill.load.qdrant_sender import vector_of
+from secondsite.drill.play.store_clients import named_store, one_each
 from secondsite.lab.qdrant_fleet import COLLECTION, DIMENSIONS
 from secondsite.lab.world import Lab
 from secondsite.model.errors import MachineError
 
 POINTS = 890
 """The number of the first client that writes points."""
-_PER_S = 20.0
 _PAGE = 1000
 _ALIKE = 1e-5
 """Between a number of a vector as it was sent and as it is kept, in 32 bits."""
@@ -25,26 +23,13 @@ _ALIKE = 1e-5
 
 def point_clients(whole: ClientConfig, lab: Lab) -> tuple[ClientConfig, ...]:
     """One for each store; after their streams there are those of Redis alone."""
-    stores = lab.stores.qdrant.stores
-    first = len(whole.streams) - len(lab.stores.redis.stores) - len(stores)
-    return tuple(
-        evolve(
-            whole,
-            client=POINTS + number,
-            target=_target(lab, store),
-            writes=(first + number,),
-            rate_per_s=min(_PER_S, whole.rate_per_s),
-        )
-        for number, store in enumerate(stores)
-    )
-
-
-def _target(lab: Lab, store: str) -> QdrantTarget:
     fleet = lab.stores.qdrant
-    homes = [each for each in fleet.databases if each.replica.store.name == store]
-    led = {lab.address(each.region): fleet.host_of(each) for each in homes}
-    at = (lab.resolver.host, lab.resolver.port)
-    return QdrantTarget(lab.host, at, led, fleet.PORT, COLLECTION, DIMENSIONS, fleet.ends(homes))
+    stream = len(whole.streams) - len(lab.stores.redis.stores) - len(fleet.stores)
+
+    def target(store: str) -> QdrantTarget:
+        return QdrantTarget(**named_store(lab, fleet, store), collection=COLLECTION, dimensions=DIMENSIONS)
+
+    return one_each(whole, fleet, client=POINTS, stream=stream, target=target)
 
 
 async def read_points(lab: Lab, run: str, region: str) -> tuple[FinalRead, ...]:
