@@ -85,7 +85,6 @@ def served(one: Watched, approvers: dict[str, str], token: str = "") -> Iterator
     readiness = Readiness(one.hands, (), one.watch._decision(""), one.watch.clock, bool, lambda _plan: None)
     sight = LeaseSight(None, None, 1.0)  # type: ignore[arg-type] # nobody looks
     running = RunningWatch(one.watch, listening, readiness, Notices("w", (), one.log.append), sight)
-    running._look()
     try:
         with HttpServer(ListenAt("127.0.0.1", 0), Answering(running, loop, approvers, token)) as server:
             yield f"http://127.0.0.1:{server.port}"
@@ -107,6 +106,15 @@ def asks() -> Watched:
     asking(one)
     assert one.watch.ask is not None
     return one
+
+
+def test_a_watch_answers_as_one_from_its_first_moment(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its port is open before its first round: whoever asks then is told that nothing is known yet."""
+    with served(Watched.of(), {}) as at:
+        assert run(["watch", "status", "--at", at]) == 0
+        assert "not judged yet" in " ".join(capsys.readouterr().out.split())
+        page = httpx2.get(at, trust_env=False)
+        assert (page.status_code, "Not judged yet" in page.text) == (200, True)
 
 
 def test_the_verb_approves_what_is_asked(asks: Watched, keys: Path, capsys: pytest.CaptureFixture[str]) -> None:

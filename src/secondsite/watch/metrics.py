@@ -12,7 +12,7 @@ _FINDINGS = ("lost", "gray", "nothing")
 
 
 class WatchMetrics:
-    """``status`` hands out the newest plain data, empty before there is any."""
+    """``status`` hands out the newest plain data."""
 
     def __init__(self, status: Callable[[], Mapping[str, Any]]) -> None:
         self._status = status
@@ -24,8 +24,6 @@ class WatchMetrics:
 
     def collect(self) -> Iterable[Metric]:
         status = self._status()
-        if not status:
-            return
         yield from _of_regions(status)
         yield from _of_plans(status)
         yield from _of_copies(status)

@@ -61,6 +61,8 @@ def _of_operation(status: Mapping[str, Any]) -> Headline | None:
 
 def _of_region(status: Mapping[str, Any]) -> Headline | None:
     home, why = status["home"], status["why_not"]
+    if not status["regions"]:
+        return Headline("warn", "Not judged yet", "The watch has not finished its first round.")
     now = next((one["now"] for one in status["regions"] if one["region"] == home), "nothing")
     if now != "nothing":
         return Headline("bad", now.capitalize(), f"{home}: {now}. {why or 'Not decided yet.'}")

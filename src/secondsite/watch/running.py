@@ -35,12 +35,14 @@ class RunningWatch:
     copies: CopySight | None = None
     judge_contracts: Callable[[], tuple[ContractRow, ...]] = tuple
     contracts: tuple[ContractRow, ...] = ()
-    status: Mapping[str, Any] = field(factory=dict)
     status_s: float = STATUS_S
+    status: Mapping[str, Any] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._look()
 
     async def keep(self) -> None:
         """Until cancelled; a part that breaks ends all of it, for whoever restarts it."""
-        self._look()
         parts = [self.watch.keep, self.listening.keep, self.readiness.keep, self.notices.keep]
         parts += [one.keep for one in (self.sight, self.copies) if one]
         tasks = [asyncio.ensure_future(part()) for part in (*parts, self._keep_status, self._judge)]

@@ -14,6 +14,8 @@ def status_text(status: Mapping[str, Any]) -> str:
 
 
 def _lines(status: Mapping[str, Any]) -> Iterator[str]:
+    if not status["regions"]:
+        yield "not judged yet: the watch has not finished its first round"
     for region in status["regions"]:
         serves = ", serves" if region["serves"] else ""
         yield f"{region['region']}{serves}: {region['now']} for {region['for_s']:.0f} s; decided: {region['decided']}"
