@@ -81,7 +81,7 @@ class RedisState:
 
     def follows(self, primary: StoreState) -> bool:
         same = isinstance(primary, RedisState) and self.replication_id == primary.replication_id
-        return self.replica and self.linked and same
+        return self.replica and self.linked and not primary.standby and same
 
     def stranger_to(self, other: StoreState) -> bool:
         """A server that was restarted has a new replication id: only one that follows tells whom."""
@@ -90,6 +90,9 @@ class RedisState:
         follower, followed = (self, other) if self.replica else (other, self)
         live = follower.replica and follower.linked and not followed.replica
         return live and follower.replication_id not in (followed.replication_id, followed.before)
+
+    def same_server(self, other: StoreState) -> bool:
+        return isinstance(other, RedisState) and self.run_id == other.run_id
 
     def only_here(self, serving: RedisState) -> int | None:
         """Bytes of the log that this one has and the serving one has not; None where nothing tells."""

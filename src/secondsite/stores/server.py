@@ -44,6 +44,10 @@ class StoreState(Protocol):
         """Known to be no copy of it; false where nothing tells."""
         ...
 
+    def same_server(self, other: StoreState, /) -> bool:
+        """Two logins, and one server behind both."""
+        ...
+
 
 class StoreServer(Protocol):
     async def look(self) -> StoreState: ...
