@@ -21,7 +21,8 @@ from secondsite.operate.store_logins import StoreLogins
 from secondsite.operate.world import Decision
 from secondsite.stores.postgres import PostgresServer, PostgresState
 from secondsite.stores.postgres_place import PostgresPlace
-from secondsite.stores.redis import RedisState
+from secondsite.stores.redis import RedisServer, RedisState
+from secondsite.stores.redis_place import RedisPlace
 from secondsite.strategies.compose import lay_out
 from secondsite.strategies.design import Kit
 from secondsite.strategies.stores import store_replicas
@@ -30,6 +31,7 @@ PRIMARY = PostgresState("71", 1, "18.6", False, 900, 0, False, None, False, star
 STANDBY = evolve(PRIMARY, standby=True, receiving=True, started_at=20.0)
 UNLINKED = evolve(STANDBY, receiving=False)
 FENCED = evolve(PRIMARY, fenced=True)
+REDIS = RedisState("a", "id", "9", False, 5, False, "", 0, False, True, 1)
 PROMOTED = evolve(PRIMARY, timeline=2, started_at=20.0)
 
 
@@ -42,6 +44,14 @@ class Remembered(PostgresServer):
     async def look(self) -> PostgresState:
         if self.state is None:
             raise MachineError.at("db", "does not answer", "check it")
+        return self.state
+
+
+@frozen
+class RememberedRedis(RedisServer):
+    state: RedisState
+
+    async def look(self) -> RedisState:
         return self.state
 
 
@@ -119,13 +129,21 @@ async def test_a_standby_that_receives_nothing_is_an_alert_before_the_loss(
     assert all(verb is Verb.PROMOTE_STORES and not guard.absolute for verb, guard in found)
 
 
+@in_loop
+async def test_a_server_compared_with_itself_lacks_nothing_and_is_refused(tmp_path: Path) -> None:
+    here, there = (Remembered(PostgresPlace("host=db"), state) for state in (PRIMARY, STANDBY))
+    with pytest.raises(InputError, match="both logins lead to this server"):
+        await here.only_there(evolve(there, state=PRIMARY), tmp_path)
+    with pytest.raises(InputError, match="both logins lead to this server"):
+        await RememberedRedis(RedisPlace("redis://db"), REDIS).follow(RememberedRedis(RedisPlace("redis://db"), REDIS))
+
+
 def test_a_replica_of_a_replica_follows_no_primary() -> None:
-    primary = RedisState("a", "id", "9", False, 5, False, "", 0, False, True, 1)
-    replica = evolve(primary, run_id="b", replica=True, linked=True)
-    assert replica.follows(primary)
+    replica = evolve(REDIS, run_id="b", replica=True, linked=True)
+    assert replica.follows(REDIS)
     assert not replica.follows(evolve(replica, run_id="c"))
     assert replica.same_server(evolve(replica, offset=6))
-    assert not replica.same_server(primary)
+    assert not replica.same_server(REDIS)
 
 
 def test_every_login_that_leads_nowhere_is_told_at_once(deployment: Deployment) -> None:

@@ -18,8 +18,8 @@ from attrs import evolve, frozen
 
 from secondsite.model.errors import InputError, MachineError
 from secondsite.stores.postgres_place import PostgresPlace, PostgresSession, StoreRefusedError
-from secondsite.stores.postgres_rows import salvage_rows
-from secondsite.stores.server import OnlyThere, StoreServer, StoreState
+from secondsite.stores.postgres_rows import ComparedTable, salvage_rows
+from secondsite.stores.server import OnlyThere, StoreServer, StoreState, refuse_same
 from secondsite.strategies.store_servers import CONFIRMING
 
 FENCE_BEGIN, FENCE_END = "# secondsite fence: begin", "# secondsite fence: end"
@@ -196,8 +196,13 @@ class PostgresServer:
             raise InputError.at(
                 self.place.shown, "can only be compared with PostgreSQL", "check the logins of both regions"
             )
-        tables = await salvage_rows(self.place, serving.place, folder)
-        return tuple(OnlyThere(one.name, one.keys, one.file) for one in tables if one.keys)
+        tables = await self.salvage(serving, folder)
+        return tuple(OnlyThere(one.name, one.keys, one.file, one.rows or len(one.keys)) for one in tables if one.keys)
+
+    async def salvage(self, serving: PostgresServer, folder: Path) -> tuple[ComparedTable, ...]:
+        """Every table of it, compared; raises InputError where both are one server."""
+        refuse_same(self.place.shown, await self.look(), await serving.look())
+        return await salvage_rows(self.place, serving.place, folder)
 
     async def replayed_up_to(self, position: int, within_s: float) -> bool:
         """Whether a standby has replayed that much, within the time."""

@@ -118,7 +118,7 @@ async def _saved(context: Context, step: Step, door: Stores, store: str) -> Mapp
         raise failed(
             f"the fence of {store} in {step.region} was removed in the meantime", "find out who removed it, then resume"
         )
-    only = {one.name: {"rows": len(one.keys), "keys": list(one.keys[:_NAMED]), "file": str(one.file)} for one in parts}
+    only = {one.name: {"rows": one.rows, "keys": list(one.keys[:_NAMED]), "file": str(one.file)} for one in parts}
     context.note(SAVED, {"store": store, "region": step.region, "folder": str(folder), "tables": only})
     return only
 
