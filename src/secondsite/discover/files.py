@@ -16,7 +16,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from secondsite.discover.bare_conf import ENDING, is_nats_conf, server_of
+from secondsite.discover.bare_conf import ENDING, ServerFile, is_nats_conf, server_of, servers_in
 from secondsite.discover.compose import FILE_NAME, ComposeFile, is_compose, mounted_by, resources_of, usual
 from secondsite.discover.environments import Unit, chosen_units, chosen_values
 from secondsite.discover.helm_releases import value_files
@@ -134,14 +134,8 @@ def _add_confs(reading: _Reading) -> None:
     """Where nothing else says what runs."""
     if _says_what_runs(reading):
         return
-    for path in reading.confs:
-        shown = reading.build.shown(path)
-        try:
-            text = read_text(path, shown)
-            if is_nats_conf(text):
-                reading.units.append(Unit(path.parent, server_of(text, path, shown)))
-        except InputError as error:
-            reading.skipped += error.problems
+    for path, resources in servers_in(reading.confs, reading.build.shown, reading.skipped):
+        reading.units.append(Unit(path.parent, resources))
 
 
 def _shown(path: Path, base: Path) -> str:
@@ -265,7 +259,7 @@ def _read_text(text: str, shown: str, path: Path, reading: _Reading, *, asked: b
     resources: list[Resource] = []
     values = 0
     if asked and path.suffix == ENDING and is_nats_conf(text):
-        reading.units.append(Unit(path.parent, server_of(text, path, shown), named=True))
+        reading.units.append(Unit(path.parent, server_of(text, ServerFile(path, reading.build.shown)), named=True))
         return
     if asked and path.suffix == SCRIPT and adds_streams(text):
         reading.units.append(Unit(path.parent, [script_of(text, path, shown)], named=True))

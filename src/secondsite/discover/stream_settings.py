@@ -66,9 +66,9 @@ def consumer_settings(config: YamlNode) -> Settings:
 
 
 def nack_bucket(kind: StreamKind, spec: YamlNode) -> Settings:
-    """A bucket is a stream with what its kind needs; its largest value is its largest message, and it is compressed or not."""
+    """A bucket is a stream with what its kind needs; its largest value is its largest message."""
     most = to_plain(spec["maxValueSize"].node)
-    own = {"max_msg_size": most} if most else {}
+    own: dict[str, Any] = {"max_msg_size": most} if most else {}
     if spec["compression"].flag is not None:
         own["compression"] = "s2" if spec["compression"].flag else None
     settings = {**USUAL[kind], **nack_stream(spec), **own}
