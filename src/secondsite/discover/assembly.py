@@ -156,7 +156,7 @@ def _role(workload: Workload, routed: Mapping[str, str], served: set[str]) -> tu
 
 def add_releases(assembly: Assembly, inventory: ResourceInventory, values: Sequence[MapNode]) -> None:
     """NATS as a Helm chart or an operator would deploy it; a rendered one of the same name is already there."""
-    files = [Release("nats", "default", node) for node in values]
+    files = [Release("nats", "default", node, known=False) for node in values]
     names: set[str] = set()
     for source in (*files, *releases_in(inventory)):
         name = source.name
@@ -165,7 +165,9 @@ def add_releases(assembly: Assembly, inventory: ResourceInventory, values: Seque
             name, number = f"{source.name}-{number}", number + 1
         names.add(name)
         try:
-            made = release(source.values, name=name, namespace=source.namespace)
+            made = release(
+                source.values, name=name, namespace=source.namespace, known=source.known, unread=source.unread
+            )
         except InputError as error:
             assembly.problems.extend(error.problems)
             continue

@@ -19,13 +19,14 @@ from attrs import define, field
 from secondsite.discover.bare_conf import ENDING, ServerFile, is_nats_conf, server_of, servers_in
 from secondsite.discover.compose import FILE_NAME, ComposeFile, is_compose, mounted_by, resources_of, usual
 from secondsite.discover.environments import Unit, chosen_units, chosen_values
-from secondsite.discover.helm_releases import value_files
+from secondsite.discover.helm_releases import CHARTS, value_files
 from secondsite.discover.helm_values import ValuesFile, aliases_of, values_in
 from secondsite.discover.kustomize import FILE_NAMES, Build, kustomization_of, referenced_folders, unfold
 from secondsite.discover.manifest_text import Part, parts_of
 from secondsite.discover.other_languages import language_notes
 from secondsite.discover.placeholders import is_name, placed
 from secondsite.discover.reading_notes import chart_notes, listed, unique
+from secondsite.discover.release_values import with_value_files
 from secondsite.discover.resources import Resource, YamlNode
 from secondsite.discover.stream_scripts import adds_streams, script_of
 from secondsite.discover.walking import MAX_FILES, SCRIPT, Walk
@@ -95,12 +96,12 @@ def _decided(reading: _Reading, environments: Sequence[str]) -> ManifestFiles:
     _add_composed(reading)
     _add_confs(reading)
     units = chosen_units(reading.units, environments, build.shown, problems)
-    deployed = value_files(resource for unit in units for resource in unit.resources)
-    values = chosen_values(reading.values, environments, deployed, build.shown, problems)
+    given, beside = with_value_files([one for unit in units for one in unit.resources], reading.values, CHARTS)
+    values = chosen_values(beside, environments, value_files(given), build.shown, problems)
     if problems:
         raise InputError(problems)
     notes = list(build.notes)
-    resources = unique([resource for unit in units for resource in unit.resources], notes)
+    resources = unique(given, notes)
     return ManifestFiles(resources, values, notes, list(dict.fromkeys(reading.skipped)))
 
 
