@@ -12,7 +12,7 @@ from cyclopts.types import PositiveFloat
 
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import NO_SERVER, Flag, Server, option, print_json
-from secondsite.discover.system_file.updating import record_restore
+from secondsite.discover.system_file.updating import check_recordable, record_restore
 from secondsite.extras import install
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError, MachineError
 
@@ -158,6 +158,8 @@ def prove(
         return proven, lacking(proven.rows, expected)
 
     _server(live or "host=localhost")  # says what is not installed
+    if record:
+        check_recordable(file, record)
     proven, missing = asyncio.run(work())
     holds = bool(sum(proven.rows.values())) and not missing
     if record and holds:
