@@ -18,7 +18,8 @@ from secondsite.discover.helm_nats import release
 from secondsite.discover.helm_releases import Release, releases_in
 from secondsite.discover.managed_resources import managed_resource_draft, managed_resources
 from secondsite.discover.managed_stores import managed_draft, managed_in
-from secondsite.discover.operated import Operated, backups_of, is_copy, operated_in, service_of, store_of
+from secondsite.discover.operated import Operated, is_copy, operated_in, service_of, store_of
+from secondsite.discover.operated_backups import backups_of
 from secondsite.discover.recognise import DELIVERING, PART_OF
 from secondsite.discover.resources import ResourceInventory
 from secondsite.discover.routes import Route, host_text, routes_of

@@ -186,7 +186,7 @@ def _read_script(path: Path, reading: _Reading) -> None:
     except InputError:
         return
     if adds_streams(text):
-        reading.units.append(Unit(path.parent, [script_of(text, path, shown)]))
+        reading.units.append(Unit(path.parent, [script_of(text, path, reading.build.shown)]))
 
 
 def _read_kustomization(root: Path, reading: _Reading, *, asked: bool) -> None:
@@ -263,7 +263,7 @@ def _read_text(text: str, shown: str, path: Path, reading: _Reading, *, asked: b
         reading.units.append(Unit(path.parent, server_of(text, ServerFile(path, reading.build.shown)), named=True))
         return
     if asked and path.suffix == SCRIPT and adds_streams(text):
-        reading.units.append(Unit(path.parent, [script_of(text, path, shown)], named=True))
+        reading.units.append(Unit(path.parent, [script_of(text, path, reading.build.shown)], named=True))
         return
     for part in parts_of(text):
         named = _VALUES_NAME.search(path.name) or FILE_NAME.fullmatch(path.name)
