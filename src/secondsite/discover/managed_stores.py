@@ -78,12 +78,12 @@ def managed_in(settings: Iterable[PodSetting]) -> tuple[ManagedStore, ...]:
             if known is None or (known.engine == "unknown" and store.engine != "unknown"):
                 stores[store.product, store.name] = store
     names: set[str] = set()
-    told = []
+    named = []
     for store in stores.values():
         name = store.name if store.name not in names else f"{store.name}-{_label(store)}"
         names.add(name)
-        told.append(evolve(store, name=name))
-    return tuple(told)
+        named.append(evolve(store, name=name))
+    return tuple(named)
 
 
 def _label(store: ManagedStore) -> str:
