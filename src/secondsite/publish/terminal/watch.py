@@ -67,6 +67,7 @@ def _copies(copies: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _plan(plan: Mapping[str, Any]) -> Iterator[str]:
-    could = "a failover could run" if plan["ready"] else "A FAILOVER COULD NOT RUN"
+    could = "a failover could run" if plan["could_run"] else "A FAILOVER COULD NOT RUN"
+    could += "" if plan["ready"] or not plan["could_run"] else ", NOT AS PLANNED"
     yield f"{plan['fault']}: {could}{_tail(plan['problem'])}"
     yield from (f"  {one['step']}: {one['guard']}: {one['what']}; {one['remedy']}" for one in plan["refusals"])
