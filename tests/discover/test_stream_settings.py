@@ -156,3 +156,4 @@ def test_a_bucket_keeps_its_history_and_what_its_kind_needs(tmp_path: Path) -> N
     assert stream.max_messages_per_subject == 8
     settings = stream.settings.whole()
     assert (settings["max_msg_size"], settings["allow_rollup_hdrs"]) == (1024, True)
+    assert settings["compression"] == "s2", "a yes or no of the resource; the server takes words"

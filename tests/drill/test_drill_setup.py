@@ -24,11 +24,12 @@ from secondsite.drill.play.profile import profile
 from secondsite.drill.play.setup import Setup, make_setup
 from secondsite.drill.registry import DRILLS, MATRIX, find_drill
 from secondsite.drill.run import RunResult, run_drill
-from secondsite.drill.verdict.judgement import RunJudgement
-from secondsite.model.contract import Verdict
+from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict
+from secondsite.model.contract import Contract, Subject, Verdict
 from secondsite.model.errors import EXIT_UNPROVEN, InputError, MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.strategy import Strategy
+from secondsite.model.units import Seconds
 from secondsite.publish.terminal.drill import render_drills
 from secondsite.strategies.registry import STRATEGIES
 
@@ -159,6 +160,16 @@ def test_a_drill_without_contracts_says_that_no_figure_is_judged(promised: bool)
     shown = StringIO()
     render_drills([RunResult(find_drill("region-loss"), setup, Path(), 0.0, {}, held)], Console(width=200, file=shown))
     assert ("no RTO or RPO is judged" in shown.getvalue()) is not promised
+
+
+def test_a_limit_of_nothing_is_a_limit() -> None:
+    """An RPO of 0 s is the strictest promise there is, and no promise that was left out."""
+    strict = Contract(Subject.NATS, Fault.REGION, rpo_s=Seconds(0.0))
+    judged = RunJudgement((RunVerdict(strict, Verdict.MET, ""),), ledger=Counter())
+    shown = StringIO()
+    result = RunResult(find_drill("region-loss"), setup_of(), Path(), 0.0, {}, judged)
+    render_drills([result], Console(width=200, file=shown))
+    assert "nats/region within RPO 0 s" in " ".join(shown.getvalue().split())
 
 
 def test_a_drill_that_proves_no_contract_is_as_good_as_what_it_showed() -> None:

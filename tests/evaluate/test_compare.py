@@ -206,6 +206,19 @@ def test_no_second_region_is_an_error_that_names_the_key(
         _compare(evolve(system, second=None, third=None), catalogue, auditor)
 
 
+def test_two_places_are_enough_to_compare_what_needs_no_third(
+    system: System, catalogue: Catalogue, auditor: Auditor
+) -> None:
+    """As in most data centres of one's own: a vote in a third place is left out, and that is said."""
+    evaluation = compare(evolve(system, third=None), catalogue, auditor, years=20)
+    links = {assessment.strategy.link for assessment in evaluation.assessments}
+    assert Link.LEAFNODE_MIRROR in links
+    assert not links & {Link.STRETCH, Link.SUPERCLUSTER_MIRROR_WITNESS}
+    left_out = [one for one in evaluation.recommendation.blockers if "need a third region" in one]
+    assert left_out[0].startswith("stretch and supercluster-mirror-witness were not compared")
+    assert not [one for one in _compare(system, catalogue, auditor).recommendation.blockers if "third region" in one]
+
+
 def test_an_unknown_region_is_an_error_that_names_file_and_command(
     system: System, catalogue: Catalogue, auditor: Auditor
 ) -> None:

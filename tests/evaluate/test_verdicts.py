@@ -467,6 +467,19 @@ def test_reasons_without_a_strategy_that_holds_or_a_contract_at_all() -> None:
     assert reasons(quiet, [quiet], "aws")[0].startswith("no contract is written")
 
 
+def test_where_all_are_excluded_none_is_recommended_and_what_nobody_prices_comes_last() -> None:
+    """The least bad is named as what it is, with the reason; a cost without end was an internal error."""
+    offered = evolve(
+        _assessment(MANAGED, 0, excluded="no bucket"),
+        owning_usd=unbounded("o", "USD/year", "no public price"),
+        monthly_usd=dict.fromkeys(("aws", "gcp", "azure"), unbounded("m", "USD/month", "no public price")),
+    )
+    assert recommend.choose([offered], "aws") is offered
+    link = _assessment(LEAF, 1000, outcomes=[_outcome(0.1)], excluded="it falls behind")
+    assert recommend.choose([offered, link], "aws") is link
+    assert "each is excluded, this one for: it falls behind" in reasons(link, [offered, link], "aws")[0]
+
+
 def _tracks(chosen: Assessment, others: Sequence[Assessment] = (), budget: float | None = None) -> dict[str, bool]:
     system = System("s", Region("aws", "x"), economics=Economics(budget_usd_per_month=budget))
     found = recommend.follow_ups(chosen, [chosen, *others], system, "aws")

@@ -17,7 +17,7 @@ import pytest
 from secondsite.lab import claim
 from secondsite.lab.binaries import require_lab_packages
 from secondsite.lab.room import check_room
-from secondsite.lab.supervisor import Spec, Supervisor
+from secondsite.lab.supervisor import Spec, Supervisor, await_ended
 from secondsite.model.endpoint import Endpoint
 from secondsite.model.errors import EXIT_ENVIRONMENT, MachineError
 
@@ -57,6 +57,12 @@ async def main():
 
 asyncio.run(main())
 """  # noqa: E501
+
+
+def test_whoever_was_killed_with_a_server_is_waited_for_until_it_is_gone() -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.3)"]) as child:
+        await_ended([child.pid])
+        assert not exists(child.pid)
 
 
 @pytest.mark.slow

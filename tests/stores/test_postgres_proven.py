@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import os
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -13,9 +16,10 @@ from postgres_pair import EXAMPLE, PostgresPair, postgres_pair
 
 from secondsite.cli.__main__ import app
 from secondsite.discover.system_file.reading import load_system
+from secondsite.discover.system_file.updating import check_recordable
 from secondsite.lab.postgres_files import TABLE, own, prefix
-from secondsite.model.errors import MachineError
-from secondsite.stores.postgres_scratch import ScratchPostgres, lacking
+from secondsite.model.errors import InputError, MachineError
+from secondsite.stores.postgres_scratch import ScratchPostgres, lacking, reader, reason
 
 pytestmark = pytest.mark.slow
 WRITES = f"postgres.public.{TABLE}"
@@ -134,9 +138,47 @@ async def test_a_dump_is_restored_recorded_and_red_where_it_lacks_a_table(
         assert recorded.name == "cluster-state"
         assert (recorded.restore_bytes_per_s or 0) > 1000
 
+        folder = tmp_path / "folder"
+        await asyncio.to_thread(_tool, pair, "pg_dump", "-Fd", "-f", str(folder), "postgres")
+        _ours(folder)
+        proven = await _scratch(pair).dump(folder)
+        assert proven.rows[WRITES] == 2
+        assert proven.size_bytes < 5_000_000, "what it restored, without what an empty server has"
+
         whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
         with pytest.raises(MachineError, match="pg_restore"):
             await _scratch(pair).dump(whole)
+
+
+def _ours(path: Path) -> None:
+    """As pg_dump leaves it for whoever ran it: a folder that nobody else may enter."""
+    for each in (path, *path.rglob("*")):
+        os.chown(each, os.geteuid(), os.getegid())
+
+
+def test_what_cannot_be_proven_is_told_before_anything_is_restored(tmp_path: Path) -> None:
+    packed, file = tmp_path / "orders.sql.gz", tmp_path / "secondsite.yaml"
+    packed.write_bytes(gzip.compress(b"SELECT 1;"))
+    with pytest.raises(InputError, match="packed with gzip"):
+        asyncio.run(ScratchPostgres(tmp_path / "no tools").dump(packed))
+    shutil.copy(EXAMPLE, file)
+    with pytest.raises(InputError, match="no backup typo"):
+        check_recordable(file, "typo")
+    words = ["postgres", "prove", str(packed), "--tools", "none", "--record", "typo", "--file", str(file)]
+    with pytest.raises(InputError, match="no backup typo"):
+        app(words, result_action="return_value")
+
+
+def test_a_dump_is_read_by_what_it_is_and_a_failure_told_by_the_line_that_says_why(tmp_path: Path) -> None:
+    archive, script = tmp_path / "orders", tmp_path / "orders.tar.sql"
+    with tarfile.open(archive, "w") as tar:
+        tar.addfile(tarfile.TarInfo("toc.dat"))
+    script.write_text("SELECT 1;")
+    assert (reader(archive), reader(script), reader(tmp_path)) == ("pg_restore", "psql", "pg_restore")
+    said = (
+        'psql:orders.sql:3: ERROR:  syntax error at or near ")"\nLINE 1: CREATE TABLE t ()\n                        ^\n'
+    )
+    assert reason(said) == 'psql:orders.sql:3: ERROR:  syntax error at or near ")"'
 
 
 def test_an_empty_table_accuses_nobody_and_a_lacking_one_is_named() -> None:

@@ -165,6 +165,26 @@ class Audited:
             self._endangered[asked] = self._names(subjects, faults, holds)
         return self._endangered[asked]
 
+    def concerned(self, path: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Of these contracts those that what stands at ``path`` can break: one store keeps nobody from another's."""
+        mine = self._stores_at(path)
+        spared = {contract.name for contract in self.system.contracts if mine and is_of_another(contract, mine)}
+        return tuple(name for name in names if name not in spared)
+
+    def _stores_at(self, path: str) -> frozenset[str]:
+        """The stores that a path is about; none where it is about no store, or nobody says about which."""
+        kind, _, rest = path.partition(".")
+        if kind == "backups":
+            named = {name for backup in self.system.backups if _begins(rest, backup.name) for name in backup.covers}
+        else:
+            services = self.system.services if kind == "services" else ()
+            named = {service.name for service in services if _begins(rest, service.name)}
+        return frozenset(
+            store.name
+            for store in self.system.stores
+            if store.service in named or (kind == "stores" and _begins(rest, store.name))
+        )
+
     def _names(
         self, subjects: Collection[Subject], faults: Collection[Fault], holds: Callable[[Contract], bool]
     ) -> tuple[str, ...]:
@@ -257,6 +277,11 @@ def promises_rpo(contract: Contract) -> bool:
     return contract.rpo_s is not None
 
 
+def is_of_another(contract: Contract, stores: Collection[str]) -> bool:
+    """Whether it speaks of one store alone, and of none of these."""
+    return contract.subject is Subject.STATE and bool(contract.part) and contract.part not in stores
+
+
 def rpo_below(limit_s: float) -> Callable[[Contract], bool]:
     return lambda contract: contract.rpo_s is not None and contract.rpo_s < limit_s
 
@@ -267,6 +292,10 @@ def rto_below(limit_s: float) -> Callable[[Contract], bool]:
 
 def stream_path(cluster: NatsCluster, stream: Stream) -> str:
     return f"nats.{cluster.name}.streams.{stream.name}"
+
+
+def _begins(path: str, name: str) -> bool:
+    return bool(name) and (path == name or path.startswith(f"{name}."))
 
 
 def listed(names: Iterable[str], at_most: int = 6) -> str:

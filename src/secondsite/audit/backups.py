@@ -143,6 +143,7 @@ def backup_interval(audited: Audited) -> Iterator[Finding]:
                 and backup.interval_s > contract.rpo_s
                 and not audited.copy_survives((contract.subject,), contract.fault)
                 and not _more_often(audited, backup, contract)
+                and bool(audited.concerned(f"backups.{backup.name}", (contract.name,)))
             )
 
         subjects = subjects_of(audited, backup)

@@ -104,7 +104,8 @@ def nats_leaf_object_capture(audited: Audited) -> Iterator[Finding]:
 )
 def nats_route_tls(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
-        if audited.servers_of(cluster) > 1 and not cluster.route_tls:
+        known = not audited.is_assumed(f"nats.{cluster.name}.route_tls")
+        if audited.servers_of(cluster) > 1 and known and not cluster.route_tls:
             yield Finding(
                 f"nats.{cluster.name}.route_tls",
                 f"the {audited.servers_of(cluster)} servers of {cluster.name} replicate over routes without TLS",

@@ -89,7 +89,7 @@ def _hazards(audited: Audited, rules: Iterable[Rule]) -> Iterator[Hazard]:
                 finding.place or audited.system.place(finding.subject),
                 finding.subject,
                 finding.message,
-                ", ".join(finding.contracts),
+                ", ".join(audited.concerned(finding.subject, finding.contracts)),
                 known.source,
                 known.remedy,
             )

@@ -141,7 +141,8 @@ def _together(
         return
     for service in audited.system.services:
         spread = service.spread_nodes if domain == "node" else service.spread_zones
-        apart = spread is Spreading.REQUIRED or not audited.on_kubernetes(service)
+        unknown = audited.is_assumed(f"services.{service.name}.spread_{domain}s")
+        apart = spread is Spreading.REQUIRED or unknown or not audited.on_kubernetes(service)
         if not apart and (pods := _side_by_side(audited, service)) > 1 and kind(service):
             only = "only prefers" if spread is Spreading.PREFERRED else "asks nothing about"
             yield Finding(

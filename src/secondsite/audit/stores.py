@@ -42,7 +42,7 @@ def store_rpo_below_lag(audited: Audited) -> Iterator[Finding]:
                 continue
             behind_s = max(_behind_s(nearest), _lag_today_s(store) if nearest.method == ASYNCHRONOUS else 0.0)
             contracts = audited.endangered((Subject.STATE,), (fault,), rpo_below(behind_s))
-            if contracts:
+            if contracts := audited.concerned(f"stores.{store.name}", contracts):
                 how = f"{nearest.method} of {store.name} in {nearest.region}"
                 yield Finding(f"stores.{store.name}", f"the {how} is up to {duration(behind_s)} behind", contracts)
                 break

@@ -18,6 +18,11 @@ _STORE = (
     "an endpoint is http://host:port"
 )
 _FILE = "give a file that holds it, or set the environment variable for this option (see --help)"
+_POSTGRES = (
+    "give env:NAME, file:PATH or service:NAME, or a connection string without the password, which PGPASSFILE or "
+    "PGPASSWORD has"
+)
+_REDIS = "give env:NAME or file:PATH"
 _SERVERS = ("--nats", "--system")
 _REMEDIES: Mapping[tuple[str, str], str] = {
     ("init", "--nats"): "give --creds FILE, or --user NAME with the password in NATS_PASSWORD",
@@ -27,6 +32,9 @@ _REMEDIES: Mapping[tuple[str, str], str] = {
     ("failback", "--system"): _REGION,
     ("repair", "--nats"): _REGION,
     ("repair", "--system"): _REGION,
+    ("postgres", ""): _POSTGRES,
+    ("postgres", "--live"): _POSTGRES,
+    ("redis", ""): _REDIS,
     ("gate", "--system"): "set NATS_SYSTEM_USER and NATS_SYSTEM_PASSWORD",
     ("backup cronjob", "--nats"): "put NATS_USER and NATS_PASSWORD into a secret and name it with --environment-secret",
     (
@@ -38,6 +46,9 @@ _BY_OPTION: Mapping[str, str] = {
     "--nats": f"{_LOGIN}; or name a context with --context",
     "--system": f"{_LOGIN}; or name a context",
     "--monitor": "reach the monitoring port through a port-forward, without a login",
+    "--postgres": _POSTGRES,
+    "--redis": _REDIS,
+    "--store": "give REGION/STORE=env:NAME or =file:PATH, for PostgreSQL also =service:NAME",
     "--recipient": "give the public key, which begins with age1 (age-keygen -y FILE shows it)",
     "--to": _STORE,
     "--from": _STORE,

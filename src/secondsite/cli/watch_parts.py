@@ -125,7 +125,7 @@ def contract_rows(what: OperationScope, deployment: Deployment, say: Callable[[s
         except SecondsiteError as error:
             say(f"the evidence cannot be judged: {error.problems[0]}")
         else:
-            verdicts = {one.name: str(made.of(one)) for one in system.contracts if one.rto_s or one.rpo_s}
+            verdicts = {one.name: str(made.of(one)) for one in system.contracts}
     return tuple(
         ContractRow(one.name, one.rto_s, one.rpo_s, verdicts.get(one.name, "unproven"))
         for one in deployment.system.contracts

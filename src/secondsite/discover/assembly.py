@@ -18,7 +18,8 @@ from secondsite.discover.helm_nats import release
 from secondsite.discover.helm_releases import Release, releases_in
 from secondsite.discover.managed_resources import managed_resource_draft, managed_resources
 from secondsite.discover.managed_stores import managed_draft, managed_in
-from secondsite.discover.operated import Operated, backups_of, is_copy, operated_in, service_of, store_of
+from secondsite.discover.operated import Operated, is_copy, operated_in, service_of, store_of
+from secondsite.discover.operated_backups import backups_of
 from secondsite.discover.recognise import DELIVERING, PART_OF
 from secondsite.discover.resources import ResourceInventory
 from secondsite.discover.routes import Route, host_text, routes_of
@@ -156,7 +157,7 @@ def _role(workload: Workload, routed: Mapping[str, str], served: set[str]) -> tu
 
 def add_releases(assembly: Assembly, inventory: ResourceInventory, values: Sequence[MapNode]) -> None:
     """NATS as a Helm chart or an operator would deploy it; a rendered one of the same name is already there."""
-    files = [Release("nats", "default", node) for node in values]
+    files = [Release("nats", "default", node, known=False) for node in values]
     names: set[str] = set()
     for source in (*files, *releases_in(inventory)):
         name = source.name
@@ -165,7 +166,9 @@ def add_releases(assembly: Assembly, inventory: ResourceInventory, values: Seque
             name, number = f"{source.name}-{number}", number + 1
         names.add(name)
         try:
-            made = release(source.values, name=name, namespace=source.namespace)
+            made = release(
+                source.values, name=name, namespace=source.namespace, known=source.known, unread=source.unread
+            )
         except InputError as error:
             assembly.problems.extend(error.problems)
             continue

@@ -16,16 +16,17 @@ from pathlib import Path
 
 from attrs import define, field
 
-from secondsite.discover.bare_conf import ENDING, is_nats_conf, server_of
+from secondsite.discover.bare_conf import ENDING, ServerFile, is_nats_conf, server_of, servers_in
 from secondsite.discover.compose import FILE_NAME, ComposeFile, is_compose, mounted_by, resources_of, usual
 from secondsite.discover.environments import Unit, chosen_units, chosen_values
-from secondsite.discover.helm_releases import value_files
+from secondsite.discover.helm_releases import CHARTS, value_files
 from secondsite.discover.helm_values import ValuesFile, aliases_of, values_in
 from secondsite.discover.kustomize import FILE_NAMES, Build, kustomization_of, referenced_folders, unfold
 from secondsite.discover.manifest_text import Part, parts_of
 from secondsite.discover.other_languages import language_notes
 from secondsite.discover.placeholders import is_name, placed
 from secondsite.discover.reading_notes import chart_notes, listed, unique
+from secondsite.discover.release_values import with_value_files
 from secondsite.discover.resources import Resource, YamlNode
 from secondsite.discover.stream_scripts import adds_streams, script_of
 from secondsite.discover.walking import MAX_FILES, SCRIPT, Walk
@@ -95,12 +96,12 @@ def _decided(reading: _Reading, environments: Sequence[str]) -> ManifestFiles:
     _add_composed(reading)
     _add_confs(reading)
     units = chosen_units(reading.units, environments, build.shown, problems)
-    deployed = value_files(resource for unit in units for resource in unit.resources)
-    values = chosen_values(reading.values, environments, deployed, build.shown, problems)
+    given, beside = with_value_files([one for unit in units for one in unit.resources], reading.values, CHARTS)
+    values = chosen_values(beside, environments, value_files(given), build.shown, problems)
     if problems:
         raise InputError(problems)
     notes = list(build.notes)
-    resources = unique([resource for unit in units for resource in unit.resources], notes)
+    resources = unique(given, notes)
     return ManifestFiles(resources, values, notes, list(dict.fromkeys(reading.skipped)))
 
 
@@ -134,14 +135,8 @@ def _add_confs(reading: _Reading) -> None:
     """Where nothing else says what runs."""
     if _says_what_runs(reading):
         return
-    for path in reading.confs:
-        shown = reading.build.shown(path)
-        try:
-            text = read_text(path, shown)
-            if is_nats_conf(text):
-                reading.units.append(Unit(path.parent, server_of(text, path, shown)))
-        except InputError as error:
-            reading.skipped += error.problems
+    for path, resources in servers_in(reading.confs, reading.build.shown, reading.skipped):
+        reading.units.append(Unit(path.parent, resources))
 
 
 def _shown(path: Path, base: Path) -> str:
@@ -191,7 +186,7 @@ def _read_script(path: Path, reading: _Reading) -> None:
     except InputError:
         return
     if adds_streams(text):
-        reading.units.append(Unit(path.parent, [script_of(text, path, shown)]))
+        reading.units.append(Unit(path.parent, [script_of(text, path, reading.build.shown)]))
 
 
 def _read_kustomization(root: Path, reading: _Reading, *, asked: bool) -> None:
@@ -265,10 +260,10 @@ def _read_text(text: str, shown: str, path: Path, reading: _Reading, *, asked: b
     resources: list[Resource] = []
     values = 0
     if asked and path.suffix == ENDING and is_nats_conf(text):
-        reading.units.append(Unit(path.parent, server_of(text, path, shown), named=True))
+        reading.units.append(Unit(path.parent, server_of(text, ServerFile(path, reading.build.shown)), named=True))
         return
     if asked and path.suffix == SCRIPT and adds_streams(text):
-        reading.units.append(Unit(path.parent, [script_of(text, path, shown)], named=True))
+        reading.units.append(Unit(path.parent, [script_of(text, path, reading.build.shown)], named=True))
         return
     for part in parts_of(text):
         named = _VALUES_NAME.search(path.name) or FILE_NAME.fullmatch(path.name)

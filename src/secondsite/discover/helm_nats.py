@@ -6,6 +6,7 @@ has the chart's defaults, which are stated here and marked as assumed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -39,11 +40,16 @@ class NatsRelease:
     unread: tuple[Problem, ...] = ()
 
 
-def release(values: MapNode, *, name: str, namespace: str = "default") -> NatsRelease:
-    """The service and the cluster that the chart makes of the values. Raises `InputError`."""
+def release(
+    values: MapNode, *, name: str, namespace: str = "default", known: bool = False, unread: Sequence[str] = ()
+) -> NatsRelease:
+    """The service and the cluster that the chart makes of the values. Raises `InputError`.
+
+    ``known``: ``name`` is the release's; else only a word for it. ``unread``: what sets values too, and was not read.
+    """
     top, place = YamlNode(values), values.place
     config = top["config"]
-    label = top["fullnameOverride"].text or top["nameOverride"].text or name
+    label = _label(top, name, known=known)
     service = Draft({"name": label, "kind": "StatefulSet", "role": Role.NATS, "ports": (4222, 6222, 8222)})
     service.values["namespace"] = top["namespaceOverride"].text or namespace
     service.mark("", place)
@@ -52,14 +58,17 @@ def release(values: MapNode, *, name: str, namespace: str = "default") -> NatsRe
     _container(top["container"]["merge"], service)
     _volume(config["jetstream"], service)
     _pods(top, service)
+    _leave_open(service, config, unread)
     built = Service(**service.values)
-    conf = _configuration(config, place.file)
+    conf = evolve(_configuration(config, place.file, label), missing=tuple(unread))
     cluster, marks = cluster_from_conf(conf, name=label, service=label, servers=built.replicas, version=version)
     marks[""] = Mark(Knowledge.READ, place)
-    if not config["jetstream"]["enabled"] and not config["merge"]["jetstream"]:
+    if not config["jetstream"]["enabled"] and not config["merge"]["jetstream"] and not unread:
         marks["jetstream"] = Mark(Knowledge.ASSUMED, place, f"{_CHART} of config.jetstream.enabled")
     marks["servers"] = service.marks["replicas"]
     marks["version"] = service.marks["image"]
+    cluster = evolve(cluster, headless=_headless(top, label))
+    marks |= _named(top, marks, place, known=known)
     if top["translated"].flag:
         cluster, marks = _without_logins(cluster, marks)
     notes = tuple(
@@ -71,26 +80,70 @@ def release(values: MapNode, *, name: str, namespace: str = "default") -> NatsRe
     return NatsRelease(built, cluster, all_marks, (*notes, *(str(note) for note in conf.notes)), tuple(service.unread))
 
 
+def _label(top: YamlNode, release_name: str, *, known: bool) -> str:
+    """The StatefulSet. A release with the chart's name in its own is called after itself alone."""
+    own, chart = top["fullnameOverride"].text, top["nameOverride"].text
+    if own or not known:
+        return own or chart or release_name
+    return release_name if (chart or "nats") in release_name else f"{release_name}-{chart or 'nats'}"
+
+
+def _headless(top: YamlNode, label: str) -> str:
+    """Of the old chart the one Service that there is; of Bitnami's and the official one another beside it."""
+    return top["headlessService"]["name"].text or (label if top["oneService"].flag else f"{label}-headless")
+
+
+def _named(top: YamlNode, marks: dict[str, Mark], place: Place, *, known: bool) -> dict[str, Mark]:
+    """How sure the names are that the chart gives: where a value names them, or the release is known."""
+    own = top["headlessService"]["name"]
+    named = dict(marks) | {"headless": Mark(Knowledge.READ, own.place or place)}
+    if known:
+        return named
+    why = f"{_CHART}, for a release of this name; `helm list` shows yours"
+    cluster = top["config"]["cluster"]
+    name = cluster["merge"]["name"] if cluster["merge"]["name"] else cluster["name"]
+    given = {"headless": bool(own), "cluster_name": bool(name) and name.place != place}
+    open_ = [key for key, written in given.items() if not written and not named[key].why]
+    return named | {key: Mark(Knowledge.ASSUMED, place, why) for key in open_}
+
+
+def _leave_open(service: Draft, config: YamlNode, unread: Sequence[str]) -> None:
+    """What is not set where it was read may be set where it was not: no default of the chart stands for it."""
+    if not unread:
+        return
+    why = f"not set in the values that were read; {unread[0]} has some too, and was not"
+    if not config["cluster"]["enabled"]:
+        service.values["replicas"] = 3
+    for key, mark in list(service.marks.items()):
+        if mark.origin is Knowledge.ASSUMED:
+            service.marks[key] = Mark(Knowledge.ASSUMED, mark.place, why)
+    for key in ("spread_nodes", "spread_zones"):
+        if service.values[key] is Spreading.NONE:
+            service.marks[key] = Mark(Knowledge.ASSUMED, why=why)
+
+
 def _without_logins(cluster: NatsCluster, marks: dict[str, Mark]) -> tuple[NatsCluster, dict[str, Mark]]:
     """Of another chart, or of an operator: who may log in was not carried over, and is unknown."""
     why = Mark(Knowledge.ASSUMED, why="what deploys these servers has settings of its own, which were not read")
     unknown: dict[str, Any] = dict.fromkeys(("route_authorization", "gateway_authorization", "client_authorization"))
-    return evolve(cluster, **unknown), {**marks, **dict.fromkeys(unknown, why)}
+    return evolve(cluster, **unknown), {**marks, **dict.fromkeys((*unknown, "route_tls"), why)}
 
 
-def _configuration(config: YamlNode, file: str) -> Conf:
+def _configuration(config: YamlNode, file: str, label: str) -> Conf:
     """The nats.conf that the chart writes, as far as the model asks for it."""
     written = _Writer()
     cluster, jetstream = config["cluster"], config["jetstream"]
     if cluster["enabled"].flag:
-        written.put(("cluster", "name"), cluster["name"].text or "nats", cluster)
+        named = cluster["name"]
+        written.put(("cluster", "name"), named.text or label, named if named else cluster)
         written.put(("cluster", "routes"), ["nats://headless:6222"], cluster["enabled"])
         if cluster["tls"]["enabled"].flag:
             written.put(("cluster", "tls"), {"cert_file": "tls.crt"}, cluster["tls"]["enabled"])
         written.merge(("cluster",), cluster["merge"])
     if jetstream["enabled"].flag:
-        written.put(("jetstream", "store_dir"), "/data", jetstream["enabled"])
         files, memory = jetstream["fileStore"], jetstream["memoryStore"]
+        folder = files["dir"]
+        written.put(("jetstream", "store_dir"), folder.text or "/data", folder if folder else jetstream["enabled"])
         if files["enabled"].flag is not False:
             limit = files["maxSize"] if files["maxSize"] else files["pvc"]["size"]
             size = limit.text or _DEFAULT_FILE_STORE

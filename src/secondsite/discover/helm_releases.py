@@ -6,36 +6,43 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from attrs import frozen
 
-from secondsite.discover.helm_values import chart_values, values_in
-from secondsite.discover.resources import Resource, ResourceInventory, YamlNode, embedded
+from secondsite.discover.helm_values import chart_values
+from secondsite.discover.release_values import argo_values, flux_values
+from secondsite.discover.resources import Resource, ResourceInventory, YamlNode
 from secondsite.discover.yaml_source import MapNode
 
-_CHARTS = ("nats",)
+CHARTS = frozenset({"nats"})
 _ARGO = "argoproj.io"
 
 
 @frozen(eq=False)
 class Release:
-    """``values`` are in the words of the official chart."""
+    """``values`` are in the words of the official chart, ``unread`` places of others that were not at hand.
+
+    ``known``: what the release is called is known, and with it what the chart calls its objects.
+    """
 
     name: str
     namespace: str
     values: MapNode
+    unread: tuple[str, ...] = ()
+    known: bool = True
 
 
 def releases_in(inventory: ResourceInventory) -> Iterator[Release]:
     for resource in inventory.of_kind("HelmRelease"):
-        yield from _flux(resource)
+        if is_release(resource):
+            yield _flux(resource, inventory)
     for resource in argo_applications(inventory):
         yield from _argo(resource)
     for resource in inventory.of_kind("EventBus"):
         jetstream = resource.spec["jetstream"]
         if jetstream.node is not None:
-            yield _operated(resource, jetstream, f"eventbus-{resource.name}-js")
+            yield _operated(resource, jetstream, "eventbus")
     for resource in inventory.of_kind("InterStepBufferService"):
         jetstream = resource.spec["jetstream"]
         if jetstream.node is not None:
-            yield _operated(resource, jetstream, f"isbsvc-{resource.name}-js")
+            yield _operated(resource, jetstream, "isbsvc")
     for resource in inventory.of_kind("NATS", "NatsCluster"):
         yield _cluster(resource)
 
@@ -73,36 +80,38 @@ def value_files(resources: Iterable[Resource]) -> Mapping[str, Sequence[str]]:
 
 
 def is_release(resource: Resource) -> bool:
-    """Whether a HelmRelease deploys NATS."""
-    return resource.kind == "HelmRelease" and any(True for _ in _flux(resource))
+    """Whether a HelmRelease deploys NATS: by its chart, or by the name of the object that holds it."""
+    spec = resource.spec
+    chart = spec.dig("chart", "spec", "chart").text or spec.dig("chart", "name").text or spec["chartRef"]["name"].text
+    return resource.kind == "HelmRelease" and chart.rpartition("/")[2] in CHARTS
 
 
-def _flux(resource: Resource) -> Iterator[Release]:
-    chart = resource.spec.dig("chart", "spec", "chart").text or resource.spec.dig("chart", "name").text
-    values = resource.spec["values"].node
-    if chart.rpartition("/")[2] in _CHARTS and isinstance(values, MapNode):
-        name = resource.spec["releaseName"].text or resource.name
-        namespace = resource.spec["targetNamespace"].text or resource.where
-        yield Release(name, namespace, values_in(values) or values)
+def _flux(resource: Resource, inventory: ResourceInventory) -> Release:
+    target = resource.spec["targetNamespace"].text
+    name = resource.spec["releaseName"].text or "-".join(filter(None, (target, resource.name)))
+    given = flux_values(resource, inventory)
+    return Release(name, target or resource.where, given.values, given.unread)
 
 
 def _argo(resource: Resource) -> Iterator[Release]:
-    single, several = resource.spec["source"], resource.spec["sources"].items
-    for source in (single, *several):
-        if source["chart"].text not in _CHARTS:
-            continue
-        helm = source["helm"]
-        written = helm["valuesObject"].node or next(iter(embedded(helm["values"])), None)
-        values = written if isinstance(written, MapNode) else MapNode({}, {}, resource.place)
-        name = helm["releaseName"].text or resource.name
-        namespace = resource.spec.dig("destination", "namespace").text or "default"
-        yield Release(name, namespace, values_in(values) or values)
+    for source in (resource.spec["source"], *resource.spec["sources"].items):
+        if source["chart"].text in CHARTS:
+            given = argo_values(resource, source)
+            name = source["helm"]["releaseName"].text or resource.name
+            namespace = resource.spec.dig("destination", "namespace").text or "default"
+            yield Release(name, namespace, given.values, given.unread)
 
 
-def _operated(resource: Resource, jetstream: YamlNode, name: str) -> Release:
-    """argo-events and numaflow write the same words."""
+def _operated(resource: Resource, jetstream: YamlNode, prefix: str) -> Release:
+    """argo-events and numaflow write the same words, and the same configuration."""
+    name = f"{prefix}-{resource.name}-js"
     size = jetstream.dig("persistence", "volumeSize")
-    values = chart_values(resource.place, jetstream["replicas"].node, size.node, jetstream["version"].node, name)
+    values = chart_values(
+        *(resource.place, jetstream["replicas"].node, size.node, jetstream["version"].node, name),
+        cluster_name=resource.name,
+        headless=f"{name}-svc",
+        folder="/data/jetstream/store",
+    )
     return Release(name, resource.where, values)
 
 

@@ -85,7 +85,9 @@ def _from_bitnami(top: YamlNode, node: MapNode) -> MapNode:
     on_disk = stored["enabled"].node or _written(True, node.place)
     config = _map(
         node.place,
-        cluster=_cluster(node.place, top["replicaCount"].node, top["cluster"]["name"].node),
+        cluster=_cluster(
+            node.place, top["replicaCount"].node, top["cluster"]["name"].node or _text(_PRODUCT, node.place)
+        ),
         jetstream=_map(
             node.place,
             enabled=enabled,
@@ -114,7 +116,11 @@ def _from_old_chart(top: YamlNode, node: MapNode) -> MapNode:
     on = bool(cluster["enabled"].flag)
     config = _map(
         node.place,
-        cluster=_cluster(node.place, cluster["replicas"].node if on else None, cluster["name"].node),
+        cluster=_cluster(
+            node.place,
+            cluster["replicas"].node if on else None,
+            cluster["name"].node or top["nameOverride"].node or _text(_PRODUCT, node.place),
+        ),
         jetstream=_map(
             node.place,
             enabled=inner["enabled"].node,
@@ -122,6 +128,7 @@ def _from_old_chart(top: YamlNode, node: MapNode) -> MapNode:
                 node.place,
                 enabled=stored["enabled"].node,
                 pvc=_map(node.place, size=stored["size"].node, storageClassName=stored["storageClassName"].node),
+                dir=stored["storageDirectory"].node or _text("/data", node.place),
             ),
             memoryStore=_map(node.place, enabled=memory["enabled"].node, maxSize=memory["size"].node),
         ),
@@ -134,6 +141,7 @@ def _from_old_chart(top: YamlNode, node: MapNode) -> MapNode:
         container=image,
         fullnameOverride=top["fullnameOverride"].node,
         nameOverride=top["nameOverride"].node,
+        oneService=_written(True, node.place),
     )
 
 
@@ -150,17 +158,28 @@ def chart_values(
     name: str,
     *,
     in_memory: Node | None = None,
+    cluster_name: str = "",
+    headless: str = "",
+    folder: str = "",
 ) -> MapNode:
     """What an operator's resource says, in the words of the official chart, with JetStream on."""
-    store = _map(place, pvc=_map(place, size=size))
+    kept = _text(folder, place) if folder else None
+    store = _map(place, pvc=_map(place, size=size), dir=kept)
     memory = None if size and not in_memory else _map(place, enabled=_written(True, place), maxSize=in_memory)
     jetstream = _map(place, enabled=_written(True, place), fileStore=store, memoryStore=memory)
     return _map(
         place,
         translated=_written(True, place),
-        config=_map(place, cluster=_cluster(place, replicas or _text("3", place), None), jetstream=jetstream),
+        config=_map(
+            place,
+            cluster=_cluster(
+                place, replicas or _text("3", place), _text(cluster_name, place) if cluster_name else None
+            ),
+            jetstream=jetstream,
+        ),
         container=_map(place, image=_map(place, tag=version)),
         fullnameOverride=_text(name, place),
+        headlessService=_map(place, name=_text(headless, place)) if headless else None,
     )
 
 
@@ -168,16 +187,17 @@ def layered(files: Sequence[ValuesFile]) -> MapNode:
     """As Helm lays values over each other: maps together, anything else by the last."""
     merged = files[0].node
     for file in files[1:]:
-        merged = _over(merged, file.node)
+        merged = over(merged, file.node)
     return merged
 
 
-def _over(below: MapNode, above: MapNode) -> MapNode:
+def over(below: MapNode, above: MapNode) -> MapNode:
+    """Where both say something, what is above counts; maps are laid into each other."""
     entries, keys = dict(below.entries), dict(below.keys)
     for key, node in above.entries.items():
         known = entries.get(key)
         both = isinstance(known, MapNode) and isinstance(node, MapNode)
-        entries[key] = _over(known, node) if both else node  # type: ignore[arg-type] # both are maps then
+        entries[key] = over(known, node) if both else node  # type: ignore[arg-type] # both are maps then
         keys[key] = above.keys[key]
     return MapNode(entries, keys, below.place)
 

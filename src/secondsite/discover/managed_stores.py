@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.discover.dependencies import PodSetting
 from secondsite.discover.draft import Draft
@@ -67,14 +67,27 @@ class ManagedStore:
 
 
 def managed_in(settings: Iterable[PodSetting]) -> tuple[ManagedStore, ...]:
-    """Each once, from the first place that names it; an engine that another place tells is taken from there."""
-    stores: dict[str, ManagedStore] = {}
+    """Each once, from the first place that names it; an engine that another place tells is taken from there.
+
+    A database and a cache of one name are two, and the second is told by its engine as well.
+    """
+    stores: dict[tuple[str, str], ManagedStore] = {}
     for setting in settings:
         for store in _named(setting):
-            known = stores.get(store.name)
+            known = stores.get((store.product, store.name))
             if known is None or (known.engine == "unknown" and store.engine != "unknown"):
-                stores[store.name] = store
-    return tuple(stores.values())
+                stores[store.product, store.name] = store
+    names: set[str] = set()
+    named = []
+    for store in stores.values():
+        name = store.name if store.name not in names else f"{store.name}-{_label(store)}"
+        names.add(name)
+        named.append(evolve(store, name=name))
+    return tuple(named)
+
+
+def _label(store: ManagedStore) -> str:
+    return store.engine if store.engine != "unknown" else store.product.lower().replace(" ", "-")
 
 
 def is_managed(host: str) -> bool:

@@ -220,10 +220,12 @@ def _streaming_notes(world: ReadManifests) -> list[str]:
 def _delivery_notes(inventory: ResourceInventory) -> list[str]:
     notes = []
     for application in argo_applications(inventory):
-        source, policy = application.spec["source"], application.spec["syncPolicy"]
-        how = "on every commit" if policy["automated"].node is not None else "by hand"
-        notes.append(
-            f"{application.place}: Argo CD deploys {application.name} {how} from {source['repoURL'].text} "
-            f"({source['targetRevision'].text or 'HEAD'})"
-        )
+        sources = (application.spec["source"], *application.spec["sources"].items)
+        how = "on every commit" if application.spec["syncPolicy"]["automated"].node is not None else "by hand"
+        origins = [
+            f"{source['repoURL'].text} ({source['targetRevision'].text or 'HEAD'})"
+            for source in sources
+            if source["repoURL"].text
+        ]
+        notes.append(f"{application.place}: Argo CD deploys {application.name} {how} from {', '.join(origins)}")
     return notes

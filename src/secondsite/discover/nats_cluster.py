@@ -59,8 +59,8 @@ def cluster_from_conf(
         max_memory_bytes=_keep(marks, "max_memory", store.size("max_memory_store", "max_mem_store", "max_mem")),
         sync_interval_s=_keep(marks, "sync_interval", store.sync_interval()),
         route_tls=_keep(marks, "route_tls", cluster.given("tls")),
-        route_authorization=_keep(marks, "route_authorization", cluster.given("authorization")),
-        gateway_authorization=_keep(marks, "gateway_authorization", gateway.given("authorization")),
+        route_authorization=_keep(marks, "route_authorization", _stated(cluster, "authorization")),
+        gateway_authorization=_keep(marks, "gateway_authorization", _stated(gateway, "authorization")),
         self_route=_keep(marks, "self_route", cluster.given("routes")),
         reject_unknown_gateways=_keep(
             marks, "reject_unknown_gateways", gateway.flag("reject_unknown", "reject_unknown_cluster")
@@ -82,6 +82,12 @@ def cluster_from_conf(
         marks["jetstream"] = Mark(Knowledge.ASSUMED, root.problems[0].place, root.problems[0].what)
         problems += root.problems
     return declared, marks
+
+
+def _stated(block: _Block, key: str) -> _Value[bool | None]:
+    """Whether there is anything under the key; None where it may stand in what was not at hand."""
+    given = block.given(key)
+    return _Value(None if block.conf.missing and not given.value else given.value, given.mark)
 
 
 def _client_authorization(root: _Block) -> _Value[bool | None]:
@@ -262,7 +268,7 @@ class _Block:
     def _absent(self) -> Mark:
         """Read as not set, unless a part of the configuration is not at hand."""
         if self.conf.missing:
-            why = f"not set in the file that was read; {self.conf.missing[0]!r}, which it includes, was not"
+            why = f"not set in the file that was read; {self.conf.missing[0]!r}, which it takes values from, was not"
             return Mark(Knowledge.ASSUMED, self.place, why)
         return self._read_mark(self.path)
 

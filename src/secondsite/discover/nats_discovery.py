@@ -16,9 +16,10 @@ from secondsite.discover.nats_files import mounted_files, parse_mounted
 from secondsite.discover.resources import Resource, ResourceInventory
 from secondsite.discover.stream_calls import read_script
 from secondsite.discover.stream_scripts import KIND as SCRIPT_KIND
-from secondsite.discover.streams import StreamDrafts, read_config_map, read_nack
+from secondsite.discover.streams import StreamDrafts, read_config, read_config_map, read_nack
 from secondsite.discover.transforms import split_image
 from secondsite.discover.workloads import SERVERS_BY_ROUTES, Workload, workloads_of
+from secondsite.discover.yaml_source import ScalarNode
 from secondsite.model.errors import InputError, Problem
 from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster
@@ -272,7 +273,10 @@ def _add_scripts(
             discovery.notes.append(f"{script.place}: adds streams as well; not read, as others define them already")
             continue
         streams = StreamDrafts()
-        if read_script(script.top["script"].text, script.place, streams):
+        for name, at in script.top["files"].entries.items():
+            if isinstance(at.node, ScalarNode) and read_config(at.node, name, streams):
+                streams.configured.add(name)
+        if read_script(script.top["script"].text, script.place, streams) or streams.configured:
             _absorb(by_cluster.setdefault(owners.by_default(script.where), StreamDrafts()), streams)
         discovery.problems += streams.unread
 

@@ -1,31 +1,29 @@
 """Databases and caches that an operator runs, from the operator's own resources: one row for each kind.
 
-They are services and stores like those of a StatefulSet, except that the pods are the operator's business. Backups that
-such a resource declares are backups of it.
+They are services and stores like those of a StatefulSet, except that the pods are the operator's business.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from attrs import evolve, frozen
 
-from secondsite.discover.cron import longest_gap_s
 from secondsite.discover.draft import Draft
 from secondsite.discover.resources import Resource, ResourceInventory, YamlNode
-from secondsite.model.backup import Content, Where
-from secondsite.model.errors import InputError
-from secondsite.model.place import Place
-from secondsite.model.service import Role, Volume
+from secondsite.discover.spreading import spread_of
+from secondsite.model.mark import Knowledge, Mark
+from secondsite.model.service import Role, Spreading, Volume
 from secondsite.model.store import CopiesToday, Loss
-from secondsite.model.units import Bytes, Seconds
-
-_WAL_S = Seconds(300)
+from secondsite.model.units import Bytes
 
 
 @frozen
 class Operator:
-    """Where a kind of resource says how many and how large. ``hosts`` are its Services, ``{}`` its name."""
+    """Where a kind of resource says how many and how large, and of its pods how they are kept apart.
+
+    ``hosts`` are its Services, ``{}`` its name.
+    """
 
     kind: str
     group: str
@@ -37,6 +35,7 @@ class Operator:
     loss: Loss = Loss.DATA
     hosts: tuple[str, ...] = ("{}",)
     product: str = ""
+    pods: str = ""
 
 
 _PG_HOSTS = (
@@ -66,13 +65,19 @@ OPERATORS = (
     _postgres(
         *("postgresql", "acid.zalan.do", "spec.numberOfInstances", "spec.volume.size", "spec.volume.storageClass")
     ),
-    _postgres(
-        *("PostgresCluster", "postgres-operator.crunchydata.com", f"{_FIRST}.replicas"),
-        f"{_FIRST}.dataVolumeClaimSpec.{_CLAIM}",
+    evolve(
+        _postgres(
+            *("PostgresCluster", "postgres-operator.crunchydata.com", f"{_FIRST}.replicas"),
+            f"{_FIRST}.dataVolumeClaimSpec.{_CLAIM}",
+        ),
+        pods=_FIRST,
     ),
     _postgres("SGCluster", "stackgres.io", "spec.instances", "spec.pods.persistentVolume.size"),
-    _postgres(
-        *("PerconaPGCluster", "pgv2.percona.com", f"{_FIRST}.replicas", f"{_FIRST}.dataVolumeClaimSpec.{_CLAIM}")
+    evolve(
+        _postgres(
+            *("PerconaPGCluster", "pgv2.percona.com", f"{_FIRST}.replicas", f"{_FIRST}.dataVolumeClaimSpec.{_CLAIM}")
+        ),
+        pods=_FIRST,
     ),
     _cache(
         *("RedisFailover", "databases.spotahome.com", "redis", "spec.redis.replicas"),
@@ -129,6 +134,7 @@ def service_of(one: Operated) -> Draft:
     draft.mark("role", resource.top["kind"], f"an operator runs {operator.engine} for it")
     if operator.replicas:
         draft.take("replicas", "whole", _at(resource, operator.replicas))
+    _spread(one, draft)
     size = _at(resource, operator.size)
     if size:
         inner = Draft({"size_bytes": Bytes(0)})
@@ -138,6 +144,34 @@ def service_of(one: Operated) -> Draft:
         draft.values["volumes"] = (Volume("data", inner.values["size_bytes"], storage.text),)
         draft.nest("volumes.data", inner)
     return draft
+
+
+def _spread(one: Operated, draft: Draft) -> None:
+    """How its pods are kept apart, where the resource says it; else the operator has rules of its own."""
+    resource, operator = one.resource, one.operator
+    if operator.group == CNPG:
+        _spread_by_type(resource.spec["affinity"], draft)
+    pods = _at(resource, operator.pods)
+    if pods["affinity"]["podAntiAffinity"] or pods["topologySpreadConstraints"]:
+        rule = spread_of(pods)
+        draft.read("spread_nodes", rule.nodes, rule.nodes_at.place or resource.place)
+        draft.read("spread_zones", rule.zones, rule.zones_at.place or resource.place)
+    for attribute in ("spread_nodes", "spread_zones"):
+        if attribute not in draft.values:
+            why = f"{operator.product or resource.kind}'s operator keeps pods apart by rules of its own"
+            draft.values[attribute] = Spreading.NONE
+            draft.marks[attribute] = Mark(Knowledge.ASSUMED, resource.place, why)
+
+
+def _spread_by_type(affinity: YamlNode, draft: Draft) -> None:
+    """CloudNativePG's words for it: off, or a preference that may be a demand, by node where no key is named."""
+    off, key, firm = affinity["enablePodAntiAffinity"], affinity["topologyKey"], affinity["podAntiAffinityType"]
+    if off.flag is False:
+        draft.read("spread_nodes", Spreading.NONE, off)
+        draft.read("spread_zones", Spreading.NONE, off)
+    elif firm or key:
+        chosen = Spreading.REQUIRED if firm.text == "required" else Spreading.PREFERRED
+        draft.read("spread_zones" if key.text.endswith("/zone") else "spread_nodes", chosen, firm if firm else key)
 
 
 def store_of(one: Operated, service: Draft, others: Sequence[Operated] = ()) -> Draft:
@@ -186,46 +220,6 @@ def _is_replica(one: Operated) -> bool:
     replica = one.resource.spec["replica"]
     primary, own = replica["primary"].text, replica["self"].text or one.resource.name
     return replica["enabled"].flag is True or bool(primary and primary != own)
-
-
-def backups_of(one: Operated, inventory: ResourceInventory) -> Iterator[Draft]:
-    """CloudNativePG: the write-ahead log goes to the object store every five minutes, whole copies by schedule."""
-    if one.operator.group != CNPG:
-        return
-    backup = one.resource.spec["backup"]
-    destination = backup.dig("barmanObjectStore", "destinationPath")
-    scheduled = [
-        resource
-        for resource in inventory.of_kind("ScheduledBackup")
-        if resource.where == one.resource.where and resource.spec["cluster"]["name"].text == one.resource.name
-    ]
-    if not destination and not scheduled:
-        return
-    draft = Draft({"name": f"{one.name}-backup", "covers": (one.name,), "content": Content.DATA})
-    draft.mark("", backup if destination else scheduled[0].place)
-    draft.read("destination", destination.text or None, destination)
-    draft.assume("where", Where.UNKNOWN, "a bucket's name does not say where it is; write it")
-    if destination:
-        draft.read("interval_s", _WAL_S, destination, "its write-ahead log is archived every 5 minutes at the latest")
-    else:
-        _scheduled(draft, scheduled[0])
-    keep = backup["retentionPolicy"]
-    if keep:
-        draft.take("retention_s", "seconds", keep)
-    yield draft
-
-
-def _scheduled(draft: Draft, resource: Resource) -> None:
-    """Six fields, the seconds first."""
-    at = resource.spec["schedule"]
-    fields = at.text.split()
-    try:
-        gap = longest_gap_s(" ".join(fields[1:]) if len(fields) == 6 else at.text)
-    except ValueError as error:
-        draft.values["interval_s"] = Seconds(86400.0)
-        draft.unknown("interval_s", InputError.at(at.place or Place("?"), str(error), "write six fields"))
-        return
-    draft.read("interval_s", gap, at, "the longest time between two runs")
 
 
 def _at(resource: Resource, path: str) -> YamlNode:

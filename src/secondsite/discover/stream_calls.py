@@ -48,6 +48,9 @@ def read_script(text: str, first: Place, streams: StreamDrafts, given: Mapping[s
         kind, words = call
         plain, options = _split_options(words)
         if not plain or (kind == "consumer" and "config" in options):
+            if kind == "stream" and options.get("config", "") not in streams.configured | {""}:
+                what = f"adds a stream whose name and settings stand in {options['config']}, which was not read"
+                streams.unread.append(Problem(command.place, what, "read it from the server with --nats"))
             continue
         unknown = next((word for word in plain[:2] if "$" in word or "`" in word), None)
         if unknown is not None:

@@ -68,7 +68,11 @@ def consumer_settings(config: YamlNode) -> Settings:
 def nack_bucket(kind: StreamKind, spec: YamlNode) -> Settings:
     """A bucket is a stream with what its kind needs; its largest value is its largest message."""
     most = to_plain(spec["maxValueSize"].node)
-    return Settings({**USUAL[kind], **({"max_msg_size": most} if most else {}), **nack_stream(spec)})
+    own: dict[str, Any] = {"max_msg_size": most} if most else {}
+    if spec["compression"].flag is not None:
+        own["compression"] = "s2" if spec["compression"].flag else None
+    settings = {**USUAL[kind], **nack_stream(spec), **own}
+    return Settings({key: value for key, value in settings.items() if value is not None})
 
 
 def nack_stream(spec: YamlNode) -> Settings:

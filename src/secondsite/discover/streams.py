@@ -51,7 +51,7 @@ class StreamDrafts:
     """Drafts by stream name; consumers by stream and name.
 
     ``whole``: whose configuration was read as the server takes it. ``elsewhere``: of which a command says that the
-    settings stand in another place; it may be one that was read.
+    settings stand in another place; it may be one that was read. ``configured``: files of settings that were read.
     """
 
     drafts: dict[str, Draft] = field(factory=dict)
@@ -59,6 +59,7 @@ class StreamDrafts:
     unread: list[Problem] = field(factory=list)
     whole: set[str] = field(factory=set)
     elsewhere: dict[str, Place] = field(factory=dict)
+    configured: set[str] = field(factory=set)
 
     def stream(self, name: str, place: Place | None) -> Draft:
         if name not in self.drafts:
@@ -84,12 +85,12 @@ class StreamDrafts:
 
     def build(self) -> tuple[tuple[Stream, ...], Draft]:
         """The streams, and their marks keyed from the cluster on. Consumers of unknown streams make one."""
-        for name, consumers in self.consumers.items():
-            mark = next(iter(consumers.values())).marks.get("")
-            self.stream(name, mark.place if mark else None)
         for name, place in self.elsewhere.items():
             if name not in self.whole:
-                self._leave_open(name, place)
+                self._leave_open(name, place, f"adds the stream {name} with settings that are defined elsewhere")
+        for name, consumers in self.consumers.items():
+            if name not in self.drafts and (mark := next(iter(consumers.values())).marks.get("")) and mark.place:
+                self._leave_open(name, mark.place, f"adds a consumer to {name}, and no file read defines that stream")
         marks, built = Draft(unread=self.unread), []
         for name, draft in self.drafts.items():
             consumers = self.consumers.get(name, {})
@@ -100,14 +101,17 @@ class StreamDrafts:
             marks.nest(f"streams.{name}", draft)
         return tuple(built), marks
 
-    def _leave_open(self, name: str, place: Place) -> None:
+    def _leave_open(self, name: str, place: Place, what: str) -> None:
         """What the command does not say is unknown, and none of the server's defaults."""
-        what = f"adds the stream {name} with settings that are defined elsewhere"
         self.unread.append(Problem(place, what, "read it from the server with --nats"))
         draft = self.stream(name, place)
-        for attribute in ("replicas", "max_age_s", "max_bytes", "max_messages"):
+        for attribute in _OPEN:
             if attribute not in draft.values:
                 draft.assume(attribute, None, "its settings are defined elsewhere, and were not read")
+
+
+_OPEN = ("subjects", "retention", "storage", "discard", "replicas", "max_age_s", "max_bytes", "max_messages")
+"""What a stream is by, and what hazards are made of."""
 
 
 def read_config_map(resource: Resource, streams: StreamDrafts) -> bool:
@@ -120,15 +124,21 @@ def read_config_map(resource: Resource, streams: StreamDrafts) -> bool:
         written = key.endswith((".yaml", ".yml", ".json")) or node.text.lstrip().startswith(("{", "["))
         if not written or not any(word in node.text for word in _TELLING):
             continue
-        try:
-            file, line = node.place.file, node.first_line
-            documents = load_manifests(node.text, file, first_line=line, columns=False)
-        except InputError as error:
-            if key.endswith(".json"):
-                streams.unread += error.problems
-            continue
-        for document in documents:
-            any_stream = _read_json(document, key, streams) or any_stream
+        any_stream = read_config(node, key, streams) or any_stream
+    return any_stream
+
+
+def read_config(node: ScalarNode, key: str, streams: StreamDrafts) -> bool:
+    """Take the streams and consumers of a text in the server's words. False when there is none."""
+    try:
+        documents = load_manifests(node.text, node.place.file, first_line=node.first_line, columns=False)
+    except InputError as error:
+        if key.endswith(".json"):
+            streams.unread += error.problems
+        return False
+    any_stream = False
+    for document in documents:
+        any_stream = _read_json(document, key, streams) or any_stream
     return any_stream
 
 

@@ -31,7 +31,7 @@ from secondsite.model.procedure import Step
 from secondsite.model.strategy import TODAY, Link, Pattern, Strategy, Switch
 from secondsite.model.system import System
 from secondsite.strategies.links.mirror_and_backup import differs
-from secondsite.strategies.registry import BASELINE, MIXED, STRATEGIES, today
+from secondsite.strategies.registry import BASELINE, IN_THREE_REGIONS, MIXED, STRATEGIES, today
 from secondsite.strategies.sizing import retention_s
 
 YEARS = 200_000
@@ -76,13 +76,14 @@ def compare(
 
 def suiting(system: System, *, mixed: bool = False) -> tuple[Strategy, ...]:
     """Links carry streams: without NATS, strategies that differ in their link only are one and the same. ``mixed``:
-    those that have a link for each stream, too."""
+    those that have a link for each stream, too. A vote in a third region needs one."""
     bare = (Link.NONE, Link.BACKUP, Link.SOURCED)
     known = [today(system), *(strategy for strategy in STRATEGIES if strategy != BASELINE)]
     if mixed:
         after = known.index(Strategy(Pattern.WARM_STANDBY, Link.LEAFNODE_MIRROR, Switch.FAILOVER_RECORD)) + 1
         known[after:after] = MIXED
-    return tuple(strategy for strategy in known if system.nats or strategy.link in bare)
+    placed = [strategy for strategy in known if system.third or strategy.link not in IN_THREE_REGIONS]
+    return tuple(strategy for strategy in placed if system.nats or strategy.link in bare)
 
 
 def _mixed(system: System, catalogue: Catalogue) -> bool:

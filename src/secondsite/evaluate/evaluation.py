@@ -279,3 +279,8 @@ class Evaluation:
     @property
     def recommended(self) -> Assessment:
         return self.of(self.recommendation.strategy)
+
+    @property
+    def announced(self) -> str:
+        """What the choice is called: where all are excluded it is the nearest there is, and recommended to nobody."""
+        return "Nearest, but excluded" if self.recommended.excluded else "Recommended"

@@ -31,10 +31,11 @@ def own_procedures(
 
 
 def narrowed(system: System, contract: Contract) -> System:
+    """Its cluster as if it stood in the first region: a fault inside a region strikes the one that it stands in."""
     if contract.subject is Subject.STATE:
         return evolve(system, stores=tuple(store for store in system.stores if store.name == contract.part))
     clusters = [
-        evolve(cluster, streams=tuple(stream for stream in cluster.streams if stream.name == contract.part))
+        evolve(cluster, region="", streams=tuple(stream for stream in cluster.streams if stream.name == contract.part))
         for cluster in system.nats
     ]
     return evolve(system, nats=tuple(cluster for cluster in clusters if cluster.streams))

@@ -35,8 +35,10 @@ def _contracts(chosen: Assessment, assessments: Sequence[Assessment], holding: S
     promised = [o for o in chosen.outcomes if o.promised]
     if not promised:
         return "no contract is written: chosen by the cost of ownership alone"
+    if chosen.excluded:
+        return f"no strategy can keep every contract: each is excluded, this one for: {chosen.excluded}"
     if chosen not in holding:
-        names = ", ".join(outcome.contract.name for outcome in chosen.breached) or chosen.excluded
+        names = ", ".join(outcome.contract.name for outcome in chosen.breached)
         return f"no strategy is expected to meet every contract; this one breaches {names}"
     worst = min(promised, key=lambda o: o.probability_met or 0.0)
     others = f"{len(assessments) - len(holding)} of {len(assessments)} strategies breach one"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from secondsite.evaluate.assess import PROVIDERS
@@ -15,6 +16,7 @@ from secondsite.model.hazard import Severity
 from secondsite.model.strategy import Link, Pattern, Strategy
 from secondsite.model.system import System
 from secondsite.model.wording import dollars, duration, percent
+from secondsite.strategies.registry import IN_THREE_REGIONS
 from secondsite.strategies.stores import REPLICATED, backed_up_only
 
 
@@ -28,8 +30,11 @@ def choose(assessments: Sequence[Assessment], provider: str) -> Assessment:
     return min((a for a in fitting if owning_usd(a, provider) <= least * (1 + TIE)), key=lambda a: ranks[a.strategy])
 
 
-def _rank(assessment: Assessment, provider: str) -> tuple[bool, int, bool]:
-    return bool(assessment.excluded), len(assessment.breached), over_budget_usd(assessment, provider) > 0
+def _rank(assessment: Assessment, provider: str) -> tuple[bool, bool, int, bool]:
+    """Of what is excluded, what nobody can price comes last: it is no way to begin."""
+    excluded = bool(assessment.excluded)
+    priceless = excluded and assessment.owning_usd.unbounded
+    return excluded, priceless, len(assessment.breached), over_budget_usd(assessment, provider) > 0
 
 
 def machines_usd(assessment: Assessment, provider: str) -> float:
@@ -65,7 +70,9 @@ def by_provider(assessments: Sequence[Assessment]) -> dict[str, Strategy]:
 
 
 def owning_usd(assessment: Assessment, provider: str) -> float:
-    """The cost of owning at another provider's prices."""
+    """The cost of owning at another provider's prices; without end where nobody has a price."""
+    if assessment.owning_usd.unbounded:
+        return math.inf
     home = assessment.deployment.system.region.provider
     known = assessment.monthly_usd[home if home in PROVIDERS else "aws"].mean
     return assessment.owning_usd.mean + 12 * (assessment.monthly_usd[provider].mean - known)
@@ -154,6 +161,11 @@ def blockers(chosen: Assessment, system: System) -> tuple[str, ...]:
         for contract in system.contracts
         if (unknown := system.unknown_part(contract))
     ]
+    if system.nats and system.second and not system.third:
+        reasons.append(
+            f"{' and '.join(sorted(IN_THREE_REGIONS))} were not compared, as they need a third region: add "
+            f"`third: {{provider: {system.region.provider}, name: …}}` if there is one"
+        )
     if not system.contracts:
         reasons.append("no contract is written in secondsite.yaml: nothing can be met or breached")
     elif system.nats and not any(c.subject is Subject.NATS for c in system.contracts):

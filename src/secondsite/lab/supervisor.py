@@ -131,11 +131,11 @@ class Supervisor:
     def kill(self, *names: str) -> None:
         """SIGKILL to the whole group of each, all before the first is waited for."""
         processes = [self.running[name] for name in names if name in self.running]
-        for each in processes:
-            self._signal(each, signal.SIGKILL)
+        orphans = [child for each in processes for child in self._signal(each, signal.SIGKILL)]
         for each in processes:
             each.process.wait()
             self._notify_warden(-each.process.pid)
+        await_ended(orphans)  # as long as one is there, PostgreSQL refuses to start on its files again
         for name in names:
             self.running.pop(name, None)
 
@@ -166,13 +166,15 @@ class Supervisor:
     def pid(self, name: str) -> int:
         return self.running[name].process.pid
 
-    def _signal(self, running: Running, number: signal.Signals) -> None:
+    def _signal(self, running: Running, number: signal.Signals) -> list[int]:
+        """The children outside of its group, which got it too."""
         children = descendants(running.process.pid) if running.spec.sessions else []
         with suppress(ProcessLookupError):
             os.killpg(running.process.pid, number)
         for child in children:  # which would end by themselves, a moment later
             with suppress(ProcessLookupError):
                 os.kill(child, number)
+        return children
 
     def _notify_warden(self, group: int) -> None:
         if self._warden.poll() is not None:
@@ -220,6 +222,21 @@ def descendants(pid: int) -> list[int]:
     except OSError:
         return []
     return [each for child in children for each in (child, *descendants(child))]
+
+
+def await_ended(pids: Sequence[int], within_s: float = 10.0) -> None:
+    """Until none of them runs, on Linux: one that nobody has reaped yet holds nothing any more."""
+    deadline = time.monotonic() + within_s
+    while any(_runs(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(_POLL_S / 10)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 async def port_open(host: str, port: int) -> bool:

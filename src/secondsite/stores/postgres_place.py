@@ -7,6 +7,7 @@ what stands on a command line is read by every user of the machine.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -20,10 +21,24 @@ from secondsite.model.errors import InputError, MachineError
 
 APPLICATION = "secondsite"
 _LATER = re.compile("starting up|shutting down|not yet accepting|recovery mode")
+_ANSWERED = re.compile("FATAL|fe_sendauth|authentication|certificate|SSL(?! SYSCALL)")
+_NETWORK = (
+    *(errno.ECONNREFUSED, errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT),
+    *(errno.EHOSTUNREACH, errno.EHOSTDOWN, errno.ENETUNREACH, errno.ENETDOWN),
+)
+_WITHOUT_ANSWER = ("timeout expired", "Is the server running", "closed the connection unexpectedly", "EOF detected")
+_SILENT = re.compile("|".join((*_WITHOUT_ANSWER, *(re.escape(os.strerror(each)) for each in _NETWORK))))
+_REMEDIES = {
+    "no password supplied": "set PGPASSWORD or PGPASSFILE, or have the password in what env:NAME or file:PATH holds",
+    "(resolve|translate) host": "check the host name",
+    "definition of service": "write it into the service file (PGSERVICEFILE, ~/.pg_service.conf)",
+    "SSL|certificate": "check sslmode, sslrootcert and the server's certificate",
+}
 
 
 class StoreRefusedError(MachineError):
-    """The server answered and would not: that is no lost region, and asking again does not help."""
+    """Nothing that may be taken for silence: a server answered and would not, or nobody was asked at all (no such
+    name, no password to give). That is no lost region, and asking again does not help."""
 
 
 @frozen
@@ -108,9 +123,10 @@ class PostgresPlace:
 
     def _unopened(self, error: Exception) -> MachineError:
         what = _words(error)
-        if "FATAL" in what and not _LATER.search(what):
-            return StoreRefusedError.at(self.shown, what, "check the login, and pg_hba.conf for a fence")
-        return MachineError.at(self.shown, what, "check that the server is running")
+        if _LATER.search(what) or (_SILENT.search(what) and not _ANSWERED.search(what)):
+            return MachineError.at(self.shown, what, "check that the server is running")
+        known = (remedy for words, remedy in _REMEDIES.items() if re.search(words, what))
+        return StoreRefusedError.at(self.shown, what, next(known, "check the login, and pg_hba.conf for a fence"))
 
 
 def postgres_place(reference: str, option: str, within_s: float = 2.0) -> PostgresPlace:
@@ -127,7 +143,7 @@ def postgres_place(reference: str, option: str, within_s: float = 2.0) -> Postgr
     except ProgrammingError:
         remedy = "write postgresql://user@host:5432/database"
         raise InputError.at(option, "not a PostgreSQL connection string", remedy) from None
-    if conninfo is reference and parts.get("password"):
+    if conninfo is reference and (parts.get("password") or parts.get("sslpassword")):
         what = "a password on the command line is visible to every user of this machine"
         remedy = "give env:NAME, file:PATH or service:NAME, or leave the password to PGPASSFILE or PGPASSWORD"
         raise InputError.at(option, what, remedy)
@@ -136,6 +152,8 @@ def postgres_place(reference: str, option: str, within_s: float = 2.0) -> Postgr
 
 def referred(kind: str, name: str, option: str) -> str:
     if kind == "env":
+        if not name:
+            raise InputError.at(option, "env: names no variable", "write env:NAME")
         if name not in os.environ:
             raise InputError.at(option, f"the environment has no {name}", f"set {name} to the connection string")
         return os.environ[name]

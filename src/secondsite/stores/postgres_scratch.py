@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from secondsite.model.errors import InputError, MachineError
 from secondsite.stores.postgres_place import PostgresPlace, StoreRefusedError
@@ -26,6 +26,14 @@ DUMP, MOMENT = "pg_restore", "base backup and WAL"
 _USER, _PORT = "postgres", 5432
 _ENCODED = ("-E", "UTF8", "--no-locale")
 _PAUSE_S = 0.1
+_TAR_AT, _TAR = 257, b"ustar"
+_PACKED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\x04\x22\x4d\x18": "lz4",
+}
 _QUIET = {
     "listen_addresses": "",
     "archive_mode": "off",
@@ -44,7 +52,8 @@ _QUIET = {
 @frozen
 class Proven:
     """``rows`` by ``database.schema.table``; ``reached``: when the newest transaction in it was committed, in the
-    server's words, where it tells. ``seconds`` are of the restore alone, until it takes writes."""
+    server's words, where it tells. ``size_bytes`` is what the restore put there, and ``seconds`` are of the restore
+    alone, until it takes writes."""
 
     how: str
     seconds: float
@@ -71,15 +80,16 @@ class ScratchPostgres:
 
     async def dump(self, file: Path) -> Proven:
         """What `pg_dump` wrote: a folder or file that `pg_restore` reads, or SQL. Raises MachineError, InputError."""
-        program = _reader(file)
+        program = reader(file)
         async with self._folder() as folder:
             data = folder / "data"
             await self._run("initdb", "-D", str(data), "-U", _USER, "--auth=trust", "--no-sync", *_ENCODED)
             async with self._server(folder, {}) as place:
-                begin = time.monotonic()
+                empty, begin = await _size_bytes(place), time.monotonic()
                 await self._load(folder, file, program)
                 seconds = time.monotonic() - begin
-                return await _proven(DUMP, seconds, place, "")
+                proven = await _proven(DUMP, seconds, place, "")
+                return evolve(proven, size_bytes=max(0, proven.size_bytes - empty))
 
     async def moment(self, base: Path, wal: str, until: str = "") -> Proven:
         """A base backup (the folder of `pg_basebackup`), and the WAL after it: up to a moment, or all that there is.
@@ -163,26 +173,24 @@ class ScratchPostgres:
 
     async def _load(self, folder: Path, file: Path, program: str) -> None:
         to = ("-h", str(folder), "-p", str(_PORT), "-U", _USER, "-d", "postgres")
-        if program == "pg_restore":
-            await self._run(program, *to, "--no-owner", "--no-privileges", "--exit-on-error", str(file))
+        if program == "pg_restore":  # as who we are: a folder of pg_dump's is its owner's alone
+            await self._run(program, *to, "--no-owner", "--no-privileges", "--exit-on-error", str(file), under=())
         else:
             await self._run(program, *to, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(file))
 
-    async def _run(self, program: str, *words: str) -> None:
+    async def _run(self, program: str, *words: str, under: tuple[str, ...] | None = None) -> None:
         path = str(self.tools / program) if (self.tools / program).exists() else program
         environment = {**os.environ, "LC_ALL": "C"}
         ran = await asyncio.create_subprocess_exec(
-            *(*self.prefix, path, *words),
+            *(*(self.prefix if under is None else under), path, *words),
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
             env=environment,
         )
         _, output = await ran.communicate()
         if ran.returncode:
-            last = output.decode(errors="replace").strip().splitlines()[-1:] or ["no output"]
-            raise MachineError.at(
-                program, f"exited with code {ran.returncode}: {last[0]}", "fix the backup, then prove it"
-            )
+            what = f"exited with code {ran.returncode}: {reason(output.decode(errors='replace'))}"
+            raise MachineError.at(program, what, "fix the backup, then prove it")
 
 
 async def _promoted(place: PostgresPlace, within_s: float) -> str:
@@ -202,19 +210,26 @@ async def _promoted(place: PostgresPlace, within_s: float) -> str:
 
 async def _proven(how: str, seconds: float, place: PostgresPlace, reached: str) -> Proven:
     rows = await counted_rows(place)
+    return Proven(how, seconds, await _size_bytes(place), rows, reached)
+
+
+async def _size_bytes(place: PostgresPlace) -> int:
+    """Of all its databases."""
     async with place.open() as session:
-        size = int(await session.value("SELECT sum(pg_database_size(datname))::bigint FROM pg_database"))
-    return Proven(how, seconds, size, rows, reached)
+        return int(await session.value("SELECT sum(pg_database_size(datname))::bigint FROM pg_database"))
 
 
-def _reader(file: Path) -> str:
+def reader(file: Path) -> str:
     """The program that reads such a dump."""
     if not file.exists():
         raise InputError.at(str(file), "no such dump", "give the file or folder that pg_dump wrote")
-    if file.is_dir() or file.suffix == ".tar":
+    if file.is_dir():
         return "pg_restore"
     with file.open("rb") as dump:
-        return "pg_restore" if dump.read(5) == b"PGDMP" else "psql"
+        begin = dump.read(_TAR_AT + len(_TAR))
+    if packed := next((name for magic, name in _PACKED.items() if begin.startswith(magic)), ""):
+        raise InputError.at(str(file), f"is packed with {packed}", "unpack it, then prove it")
+    return "pg_restore" if begin.startswith(b"PGDMP") or begin[_TAR_AT:] == _TAR else "psql"
 
 
 def _fetching(base: Path, wal: str) -> str:
@@ -229,10 +244,14 @@ def _fetching(base: Path, wal: str) -> str:
 
 
 def _why(log: Path) -> str:
-    """The server's own words: the last line that says FATAL, else the last of all."""
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
-    fatal = [line for line in lines if "FATAL" in line]
-    return (fatal or lines)[-1].strip()
+    return reason(log.read_text(encoding="utf-8", errors="replace"))
+
+
+def reason(output: str) -> str:
+    """A program's own words: the last line that says what is wrong, else the last of all."""
+    lines = output.strip().splitlines() or ["it said nothing"]
+    telling = [line for words in ("FATAL", "ERROR:", "error:") for line in reversed(lines) if words in line]
+    return (telling or lines[-1:])[0].strip()
 
 
 def lacking(proven: Mapping[str, int], live: Mapping[str, int]) -> tuple[str, ...]:

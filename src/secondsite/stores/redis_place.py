@@ -7,6 +7,8 @@ read by every user of the machine.
 from __future__ import annotations
 
 import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -53,6 +55,9 @@ class RedisSession:
             what, remedy = f"refuses us: {error}", "docs/stores.md lists what the login needs"
             raise StoreRefusedError.at(self.shown, what, remedy) from None
         except (failures.ConnectionError, failures.BusyLoadingError, OSError) as error:
+            if (cause := _no_silence(error)) is not None:
+                what, remedy = f"{cause}", "check the host name, and the server's certificate (rediss://)"
+                raise StoreRefusedError.at(self.shown, what, remedy) from None
             raise MachineError.at(self.shown, f"does not answer: {error}", "check that the server is running") from None
         except failures.ValkeyError as error:
             words = str(error)
@@ -68,6 +73,15 @@ class RedisSession:
         answer = await self.ask("CONFIG", "GET", name)
         pairs = answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=True)
         return {_word(key): _word(value) for key, value in pairs}
+
+
+def _no_silence(error: BaseException | None) -> BaseException | None:
+    """A name that nobody has, or a certificate that one of the two does not take; not a line that was cut meanwhile."""
+    while error is not None:
+        if isinstance(error, (socket.gaierror, ssl.SSLError)):
+            return None if isinstance(error, (ssl.SSLEOFError, ssl.SSLSyscallError)) else error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _word(value: object) -> str:

@@ -15,6 +15,9 @@ MIXED: tuple[Strategy, ...] = (
 )
 """A link for each stream: these make sense where contracts on streams differ by more than a backup is old."""
 
+IN_THREE_REGIONS = frozenset({Link.STRETCH, Link.SUPERCLUSTER_MIRROR_WITNESS})
+"""Links that need a third region for a replica or a vote."""
+
 STRATEGIES: tuple[Strategy, ...] = (
     BASELINE,
     Strategy(Pattern.BACKUP_RESTORE, Link.BACKUP, Switch.MANUAL),

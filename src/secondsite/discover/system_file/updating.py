@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from secondsite.discover.system_file.document import parse
+from secondsite.discover.system_file.document import Document, parse
 from secondsite.discover.system_file.editing import revise_document
 from secondsite.discover.system_file.json_schema import schema_text, system_schema
 from secondsite.discover.system_file.merging import carry_over, is_live, merge
@@ -99,17 +99,27 @@ def _renew(path: Path, text: str) -> None:
 
 def record_restore(path: Path, backup: str, bytes_per_s: float) -> None:
     """That a restore of the backup was tested, and how fast it was: estimates use that rate from then on."""
-    document = parse(load_text(path), str(path))
-    system = system_of(document)
-    if backup not in (each.name for each in system.backups):
-        known = ", ".join(each.name for each in system.backups) or "none"
-        raise InputError.at(str(path), f"no backup {backup}", f"write it under backups, or give one of: {known}")
+    document, system = _with_backup(path, backup)
     rate = Bytes(max(1, round(bytes_per_s)))
     backups = tuple(
         evolve(each, restore_tested=True, restore_bytes_per_s=rate) if each.name == backup else each
         for each in system.backups
     )
     save(path, revise_document(document, system, evolve(system, backups=backups)))
+
+
+def check_recordable(path: Path, backup: str) -> None:
+    """Raises InputError where `record_restore` would: to be asked before a restore that takes hours."""
+    _with_backup(path, backup)
+
+
+def _with_backup(path: Path, backup: str) -> tuple[Document, System]:
+    document = parse(load_text(path), str(path))
+    system = system_of(document)
+    if backup not in (each.name for each in system.backups):
+        known = ", ".join(each.name for each in system.backups) or "none"
+        raise InputError.at(str(path), f"no backup {backup}", f"write it under backups, or give one of: {known}")
+    return document, system
 
 
 def _last_discovered(path: Path) -> tuple[System | None, tuple[str, ...]]:

@@ -37,6 +37,7 @@ def document(inputs: Inputs, sources: Sources) -> str:
         answer_mark=sources.of_all("the recommendation", answered(inputs.evaluation, provider)),
         strategy=code(inputs.chosen.strategy.id),
         withheld=recommendation.withheld,
+        announced=inputs.evaluation.announced,
         promises=_promises(inputs, standings, sources),
         costs=_costs(inputs, provider, sources),
         budget=_budget(inputs, provider),

@@ -110,7 +110,7 @@ def _rows(results: Sequence[RunResult]) -> Iterator[Row]:
         limit = ", ".join(
             f"{name} {short_duration(value)}"
             for name, value in (("RTO", contract.rto_s), ("RPO", contract.rpo_s))
-            if value
+            if value is not None
         )
         yield f"{contract.name} within {limit}", partial(_contract, name=contract.name)
     yield "lost: messages", lambda r: f"{r.loss.messages:,}"

@@ -41,7 +41,7 @@ def _blocks(evaluation: Evaluation) -> Iterator[RenderableType]:
     if recommendation.withheld:
         yield Text(f"\nNo strategy is recommended: {recommendation.withheld}", style="bold")
     else:
-        yield Text.assemble("\n", ("Recommended: ", "bold"), (recommendation.strategy.id, "bold green"))
+        yield Text.assemble("\n", (f"{evaluation.announced}: ", "bold"), (recommendation.strategy.id, "bold green"))
         yield _bullets(recommendation.reasons)
         yield _heading(f"How sure this is: {firmness(recommendation.stability)}")
         yield _bullets([*firm_words(recommendation), *_doubt(evaluation)])
