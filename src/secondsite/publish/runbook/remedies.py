@@ -62,7 +62,7 @@ _WHAT_TO_RESTORE = (
     "if nobody knows the last good message, restore into a stream with another name (`secondsite restore --stream "
     "NAME=NEWNAME`) and compare; overwrite nothing before that"
 )
-_NOBODY_DECIDES = "the incident commander decides now, with what is known; no decision is a decision to wait"
+_UNDECIDED = "the incident commander decides now, with what is known; no decision is a decision to wait"
 
 
 def remedy(step: Step, fault: Fault | None) -> str:
@@ -72,5 +72,5 @@ def remedy(step: Step, fault: Fault | None) -> str:
     if step.verb is Verb.DECIDE and fault is not None and fault.destroys_data:
         return _WHAT_TO_RESTORE
     if step.verb is Verb.DECIDE and step.by_person:
-        return _NOBODY_DECIDES
+        return _UNDECIDED
     return _REMEDIES[step.verb]
