@@ -33,6 +33,7 @@ from secondsite.model.strategy import Strategy
 from secondsite.operate.action import Context, Facts, ManualContext
 from secondsite.operate.actions import stores
 from secondsite.operate.actions.stores import PromoteStores
+from secondsite.operate.check import Answer, store_pair
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.verbs import commands
 from secondsite.operate.world import Decision
@@ -40,6 +41,7 @@ from secondsite.stores.postgres import PostgresServer, PostgresState
 from secondsite.stores.postgres_place import StoreRefusedError
 from secondsite.strategies.compose import lay_out, procedures
 from secondsite.strategies.design import Kit
+from secondsite.strategies.stores import store_replicas
 
 pytestmark = pytest.mark.slow
 
@@ -120,6 +122,21 @@ async def test_a_plan_says_what_it_would_do_to_databases_and_shows_no_password(m
             f"{STORE}: promoted in {pair.away}",
         )
         assert prospect.guards == ()
+        (replica,) = store_replicas(pair.lab.deployment)
+        for same in regions:  # one server under both logins: nothing is fenced, promoted or left unfenced
+            both = tuple(f"{each}/{STORE}=env:PG_{regions.index(same)}" for each in regions)
+            one = store_logins(both, pair.lab.deployment)
+            assert one is not None
+            told = await PromoteStores().look(context(pair, {}), promotion(), one)
+            assert [(guard.id, guard.absolute) for guard in told.guards] == [("strange-store", True)]
+            with pytest.raises(MachineError, match="both logins lead to it"):
+                await PromoteStores().run(context(pair, {}), promotion(), one)
+            found = await store_pair(one, replica)
+            assert found is not None
+            assert found.answer is Answer.NO
+        asked = await store_pair(logins, replica)
+        assert asked is not None
+        assert (asked.answer, asked.what) == (Answer.YES, f"{pair.away} follows {pair.home}")
         pair.lab.kill(pair.name(pair.away))
         silent = await PromoteStores().look(context(pair, {}), promotion(), logins)
         assert [(guard.id, guard.absolute) for guard in silent.guards] == [("silent-store", True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,21 @@ def test_a_password_on_the_command_line_is_refused_and_shown_nowhere(monkeypatch
         postgres_place("env:DR_NONE", "DSN")
     with pytest.raises(InputError, match="connection string"):
         postgres_place("neither=this nor that", "DSN")
+
+
+@in_loop
+async def test_files_of_another_system_are_left_where_they_are(tmp_path: Path) -> None:
+    async with postgres_pair() as pair:
+        place = pair.server(pair.away).place
+        mine = int((await pair.server(pair.away).look()).system_identifier)
+        data = tmp_path / "data"
+        (data / "global").mkdir(parents=True)
+        (data / "global" / "pg_control").write_bytes((mine + 1).to_bytes(8, sys.byteorder))
+        with pytest.raises(InputError, match=f"of system {mine + 1}, and .* is system {mine}"):
+            await PostgresHost(data, pair.tools).follow(place)
+        assert (data / "global" / "pg_control").exists()
+        with pytest.raises(InputError, match="no such folder"):
+            await PostgresHost(tmp_path / "nothing", pair.tools).follow(place)
 
 
 @in_loop

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from secondsite.model.errors import InputError
+from secondsite.model.errors import InputError, Problem
 from secondsite.model.procedure import Verb
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from secondsite.model.system import System
     from secondsite.operate.http_path import HttpPath
     from secondsite.operate.store_logins import StoreLogins
+    from secondsite.stores.postgres_place import PostgresPlace
+    from secondsite.stores.redis_place import RedisPlace
 
 
 def pairs(given: tuple[str, ...], name: str) -> dict[str, str]:
@@ -79,7 +81,8 @@ def store_logins(given: tuple[str, ...], deployment: Deployment) -> StoreLogins 
     replicas = store_replicas(deployment)
     wanted = {f"{at}/{each.store.name}": each.store.engine for each in replicas for at in (each.primary, each.standby)}
     operate = deployment.system.operate
-    logins = {**(operate.store_logins if operate else {}), **pairs(given, "--store")}
+    by_option = pairs(given, "--store")
+    logins = {**(operate.store_logins if operate else {}), **by_option}
     for name in logins:
         if name not in wanted:
             raise _unknown("--store", name, wanted, "a database that this strategy replicates")
@@ -89,10 +92,16 @@ def store_logins(given: tuple[str, ...], deployment: Deployment) -> StoreLogins 
         )
     if not logins:
         return None
-    places = {
-        name: redis_place(login, "--store") if wanted[name] in REDIS else postgres_place(login, "--store")
-        for name, login in logins.items()
-    }
+    places: dict[str, PostgresPlace | RedisPlace] = {}
+    wrong: list[Problem] = []
+    for name, login in logins.items():
+        at = f"--store {name}" if name in by_option else f"secondsite.yaml: operate: {name}"
+        try:
+            places[name] = redis_place(login, at) if wanted[name] in REDIS else postgres_place(login, at)
+        except InputError as error:
+            wrong += error.problems
+    if wrong:
+        raise InputError(wrong)
     return StoreLogins(places)
 
 

@@ -15,6 +15,7 @@ from secondsite.cli.stores import NO_SERVER, Flag, Server, option, print_json
 from secondsite.discover.system_file.updating import check_recordable, record_restore
 from secondsite.extras import install
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError, MachineError
+from secondsite.model.wording import counted
 
 if TYPE_CHECKING:
     from secondsite.stores.agreement import Agreement
@@ -90,16 +91,14 @@ def caught_up(dsn: Dsn, primary: Dsn, *, within: Within = 60.0) -> int:
 @app.command
 def salvage(old: Dsn, new: Dsn, *, folder: Annotated[Path, option("Folder for the rows, as CSV.")]) -> int:
     """Find rows that exist only on the old primary and save them before it is rewound; exit 1 if there are any."""
-    from secondsite.stores.postgres_rows import salvage_rows
-
     folder.mkdir(parents=True, exist_ok=True)
-    tables = asyncio.run(salvage_rows(_server(old).place, _server(new).place, folder))
+    tables = asyncio.run(_server(old).salvage(_server(new), folder))
     for table in tables:
         if table.sequence:
             print(f"{table.name}: {table.keys[0]}, saved to {table.file}")
         elif table.keys:
             alike = " (no primary key: whole rows were compared)" if table.keyless else ""
-            print(f"{table.name}: {len(table.keys):,} rows are only there{alike}, saved to {table.file}")
+            print(f"{table.name}: {counted(table.rows, 'rows')} only there{alike}, saved to {table.file}")
     if not any(table.keys for table in tables):
         print("no row exists only there")
     return EXIT_DOES_NOT_HOLD if any(table.keys for table in tables) else EXIT_HOLDS

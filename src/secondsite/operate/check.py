@@ -23,6 +23,7 @@ from secondsite.model.operate import Operate, WritePath
 from secondsite.model.procedure import Procedure, Verb
 from secondsite.model.watching import WatchPolicy
 from secondsite.nats.connection import RejectedError
+from secondsite.operate.actions.stores import state_of, strange
 from secondsite.operate.http_path import client_path, path_resolvers
 from secondsite.operate.lease import home_of_journal
 from secondsite.operate.live import LiveWorld
@@ -37,6 +38,8 @@ from secondsite.secrets.fingerprints import differing
 from secondsite.stores.postgres_place import PostgresPlace, StoreRefusedError
 from secondsite.stores.redis import RedisServer
 from secondsite.stores.redis_place import RedisPlace
+from secondsite.stores.server import StoreState
+from secondsite.strategies.stores import StoreReplica, store_replicas
 
 
 class Answer(StrEnum):
@@ -95,10 +98,11 @@ async def prepared(
         *([_record(world.dns, deployment.traffic.host)] if world.dns else []),
         *([_secrets(secrets, region) for region in secrets.regions] if secrets else []),
         *(_store(name, place) for name, place in stores.items()),
+        *(store_pair(world.stores, one) for one in store_replicas(deployment) if isinstance(world.stores, StoreLogins)),
         *([_path(operate.path, operate.dns)] if operate.path else []),
         _journal(deployment, world),
     ]
-    answers = await asyncio.gather(*asked)
+    answers = [one for one in await asyncio.gather(*asked) if one is not None]
     away = (deployment.standby or deployment.sites[-1]).region.name
     by_hand = tuple(
         StepLeft(procedure.name, step.id, step.title, why)
@@ -234,6 +238,39 @@ async def _store(name: str, place: PostgresPlace | RedisPlace) -> PlaceFinding:
             return f"logged in, it {'follows another' if follows else 'takes writes'}"
 
     return await finding(f"{region}: {store}", ask)
+
+
+async def store_pair(logins: StoreLogins, one: StoreReplica) -> PlaceFinding | None:
+    """Whether the two logins lead to a server and its copy; None where a server could not be asked, which is told."""
+    name = one.store.name
+    try:
+        home = await state_of(logins.server(one.primary, name))
+        away = await state_of(logins.server(one.standby, name))
+    except MachineError:
+        return None
+    if home is None or away is None:
+        return None
+    about = f"{name}: {one.primary} and {one.standby}"
+    if guards := strange(name, one.standby, away, home):
+        return PlaceFinding(about, Answer.NO, guards[0].what, guards[0].remedy)
+    if away.follows(home):
+        return PlaceFinding(about, Answer.YES, f"{one.standby} follows {one.primary}")
+    if home.follows(away):
+        return PlaceFinding(about, Answer.YES, f"{one.primary} follows {one.standby}")
+    return PlaceFinding(about, Answer.NO, *_apart(one, home, away))
+
+
+def _apart(one: StoreReplica, home: StoreState, away: StoreState) -> tuple[str, str]:
+    """Why neither follows the other, and what to do."""
+    if home.standby and away.standby:
+        return "neither accepts writes", "find out which of them was the primary, and who promoted another server"
+    fenced = [region for region, state in ((one.primary, home), (one.standby, away)) if state.fenced]
+    if fenced:
+        return f"{fenced[0]} is fenced and follows nobody", "fail back, or make it follow (docs/stores.md)"
+    if not (home.standby or away.standby):
+        return "both accept writes and neither follows the other", "check the logins, then who serves; fence the other"
+    behind, ahead = (one.standby, one.primary) if away.standby else (one.primary, one.standby)
+    return f"{behind} receives nothing from {ahead}", "find out why it does not follow: its log, its login, its slot"
 
 
 async def _path(path: WritePath, record: RecordAccess | None) -> PlaceFinding:

@@ -1,5 +1,5 @@
 """What a plan passes over and a failover would feel: pods of the standby that are not ready, nodes without room, a
-record that leads elsewhere. Told while nothing is wrong; no failover is held up by it.
+database that receives nothing, a record that leads elsewhere. Told while nothing is wrong; it holds no failover up.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.model.procedure import Verb
 from secondsite.model.strategy import Switch
 from secondsite.operate.action import Guard
-from secondsite.operate.world import Dns, Replicas, Workloads, World
+from secondsite.operate.world import Dns, Replicas, Stores, Workloads, World
+from secondsite.strategies.stores import StoreReplica, store_replicas
 
 Shortfall = tuple[Verb, Guard]
 """The verb of the step that would feel it."""
@@ -25,6 +26,8 @@ async def shortfalls(deployment: Deployment, world: World) -> tuple[Shortfall, .
         short += await _services(deployment, world.services, away)
     if world.dns is not None and deployment.strategy.switch is not Switch.WEIGHTED:
         short += await _record(world.dns, deployment)
+    if world.stores is not None:
+        short += [each for one in store_replicas(deployment) for each in await _store(world.stores, one)]
     return tuple(short)
 
 
@@ -45,6 +48,20 @@ def _unready(now: Mapping[str, Replicas], away: str) -> Iterator[Guard]:
         if one.there and one.ready < one.wanted:
             what = f"{name} in {away}: {one.ready} of {one.wanted} pods are ready"
             yield Guard("standby-not-ready", what, "find out why its pods are not ready")
+
+
+async def _store(stores: Stores, one: StoreReplica) -> list[Shortfall]:
+    """A standby that receives nothing is promoted all the same, with what it had."""
+    try:
+        primary = await stores.server(one.primary, one.store.name).look()
+        standby = await stores.server(one.standby, one.store.name).look()
+    except (InputError, MachineError):
+        return []
+    if primary.standby or primary.fenced or not standby.standby or standby.follows(primary):
+        return []
+    what = f"{one.store.name} in {one.standby} receives nothing from {one.primary}"
+    remedy = "find out why it does not follow (its log, its login, its slot); what it lacks is lost with the region"
+    return [(Verb.PROMOTE_STORES, Guard("standby-not-ready", what, remedy))]
 
 
 async def _record(dns: Dns, deployment: Deployment) -> list[Shortfall]:

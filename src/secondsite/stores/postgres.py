@@ -18,8 +18,8 @@ from attrs import evolve, frozen
 
 from secondsite.model.errors import InputError, MachineError
 from secondsite.stores.postgres_place import PostgresPlace, PostgresSession, StoreRefusedError
-from secondsite.stores.postgres_rows import salvage_rows
-from secondsite.stores.server import OnlyThere, StoreServer, StoreState
+from secondsite.stores.postgres_rows import ComparedTable, salvage_rows
+from secondsite.stores.server import OnlyThere, StoreServer, StoreState, refuse_same
 from secondsite.strategies.store_servers import CONFIRMING
 
 FENCE_BEGIN, FENCE_END = "# secondsite fence: begin", "# secondsite fence: end"
@@ -38,7 +38,8 @@ SELECT (SELECT system_identifier::text FROM pg_control_system()),
   coalesce(pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0'), 0)::bigint,
   (SELECT count(*) = 1 FROM pg_stat_wal_receiver WHERE status = 'streaming'),
   extract(epoch FROM pg_last_xact_replay_timestamp())::float8,
-  position(%s IN pg_read_file(current_setting('hba_file'))) > 0
+  position(%s IN pg_read_file(current_setting('hba_file'))) > 0,
+  extract(epoch FROM pg_postmaster_start_time())::float8
 """
 _FOLLOWERS = """
 SELECT application_name, state, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn), 0)::bigint
@@ -80,7 +81,8 @@ class ReplicationSlot:
 @frozen
 class PostgresState:
     """``position``: what it has written, or received as a standby; ``replayed_at``: when the newest transaction that
-    a standby replayed was committed, in seconds since the epoch. Positions are bytes of WAL.
+    a standby replayed was committed, ``started_at``: when the server was, in seconds since the epoch. Positions are
+    bytes of WAL.
     """
 
     system_identifier: str
@@ -92,6 +94,7 @@ class PostgresState:
     receiving: bool
     replayed_at: float | None
     fenced: bool
+    started_at: float
     followers: tuple[PostgresFollower, ...] = ()
     slots: tuple[ReplicationSlot, ...] = ()
 
@@ -118,6 +121,10 @@ class PostgresState:
 
     def stranger_to(self, other: StoreState) -> bool:
         return not isinstance(other, PostgresState) or self.system_identifier != other.system_identifier
+
+    def same_server(self, other: StoreState) -> bool:
+        here = (self.system_identifier, self.started_at)
+        return isinstance(other, PostgresState) and here == (other.system_identifier, other.started_at)
 
 
 @frozen
@@ -189,8 +196,13 @@ class PostgresServer:
             raise InputError.at(
                 self.place.shown, "can only be compared with PostgreSQL", "check the logins of both regions"
             )
-        tables = await salvage_rows(self.place, serving.place, folder)
-        return tuple(OnlyThere(one.name, one.keys, one.file) for one in tables if one.keys)
+        tables = await self.salvage(serving, folder)
+        return tuple(OnlyThere(one.name, one.keys, one.file, one.rows or len(one.keys)) for one in tables if one.keys)
+
+    async def salvage(self, serving: PostgresServer, folder: Path) -> tuple[ComparedTable, ...]:
+        """Every table of it, compared; raises InputError where both are one server."""
+        refuse_same(self.place.shown, await self.look(), await serving.look())
+        return await salvage_rows(self.place, serving.place, folder)
 
     async def replayed_up_to(self, position: int, within_s: float) -> bool:
         """Whether a standby has replayed that much, within the time."""

@@ -14,6 +14,7 @@ import asyncio
 import os
 import re
 import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -27,6 +28,7 @@ _KNOWS_A_PROMOTION = 16
 _BEFORE_ITS_CHECKPOINT = """
 SELECT timeline_id <> ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int FROM pg_control_checkpoint()
 """
+_SYSTEM = "SELECT system_identifier::text FROM pg_control_system()"
 _CHECKPOINT_WITHIN_S = 600.0
 REWIND, COPY = "pg_rewind", "pg_basebackup"
 _SIGNAL = "standby.signal"
@@ -58,8 +60,9 @@ class PostgresHost:
     config: Path | None = None
 
     async def follow(self, primary: PostgresPlace, slot: str = "") -> Followed:
-        """Raises InputError where the server runs still, MachineError where neither way works."""
+        """Raises InputError where the server runs still or is no copy, MachineError where neither way works."""
         self._refuse_running()
+        await self._refuse_strange(primary)
         begin = time.monotonic()
         if self._major < _KNOWS_A_PROMOTION:
             await _with_its_timeline_on_disk(primary)
@@ -96,6 +99,28 @@ class PostgresHost:
         except PermissionError:
             pass
         raise InputError.at(str(self.data), "a server runs on these files", "stop it first: pg_ctl stop -D FOLDER")
+
+    async def _refuse_strange(self, primary: PostgresPlace) -> None:
+        """Files of another system are no old copy of this primary: nothing moves them aside to put its copy there."""
+        if not self.data.is_dir():
+            raise InputError.at(str(self.data), "no such folder", "give the folder of the old server")
+        mine = self._system_identifier
+        if not mine:
+            return
+        async with primary.open() as session:
+            theirs = str(await session.value(_SYSTEM))
+        if mine != theirs:
+            what = f"its files are of system {mine}, and {primary.shown} is system {theirs}"
+            raise InputError.at(str(self.data), what, "give the folder of this primary's old copy")
+
+    @property
+    def _system_identifier(self) -> str:
+        """Where a server's control file begins; empty where there is none."""
+        try:
+            with (self.data / "global" / "pg_control").open("rb") as file:
+                return str(int.from_bytes(file.read(8), sys.byteorder))
+        except OSError:
+            return ""
 
     def _write_standby(self, primary: PostgresPlace, slot: str) -> None:
         """Both files belong to whoever owns the folder."""

@@ -35,8 +35,8 @@ WHERE c.relkind = 'S' AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1
 @frozen
 class ComparedTable:
     """``keys``: the primary keys, as text, of rows that only the first server has; of a table without one
-    (``keyless``) digests of whole rows. ``file`` holds the rows as CSV. A ``sequence`` has one key where it gave
-    numbers that the other server has not given yet: what that means, in words.
+    (``keyless``) digests of whole rows; ``rows``: how many. ``file`` holds the rows as CSV. A ``sequence`` has one key
+    where it gave numbers that the other server has not given yet: what that means, in words.
     """
 
     name: str
@@ -44,6 +44,7 @@ class ComparedTable:
     file: Path | None = None
     keyless: bool = False
     sequence: bool = False
+    rows: int = 0
 
 
 async def salvage_rows(old: PostgresPlace, new: PostgresPlace, folder: Path) -> tuple[ComparedTable, ...]:
@@ -171,7 +172,8 @@ async def _compared(
         return ComparedTable(table.whole, keyless=keyless)
     path = _free(folder, table.whole)
     path.write_bytes(await ours.copied(table.dump(only)))
-    return ComparedTable(table.whole, only, path, keyless)
+    lacking = sum(_number(mine[key]) - _number(known.get(key)) for key in only) if keyless else len(only)
+    return ComparedTable(table.whole, only, path, keyless, rows=lacking)
 
 
 def _free(folder: Path, name: str) -> Path:
@@ -187,9 +189,11 @@ async def _contents(session: PostgresSession, table: _Table) -> dict[str, str | 
 
 def _missing(mine: str | int, theirs: str | int | None) -> bool:
     """Another content, or fewer rows than here."""
-    if isinstance(mine, int):
-        return mine > (theirs if isinstance(theirs, int) else 0)
-    return mine != theirs
+    return mine > _number(theirs) if isinstance(mine, int) else mine != theirs
+
+
+def _number(rows: str | int | None) -> int:
+    return rows if isinstance(rows, int) else 0
 
 
 _LONG_S = 600.0

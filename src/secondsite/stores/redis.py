@@ -22,7 +22,7 @@ from secondsite.model.errors import InputError, MachineError
 from secondsite.stores.postgres_place import StoreRefusedError
 from secondsite.stores.redis_keys import SavedKeys, salvage_keys
 from secondsite.stores.redis_place import CLIENT_NAME, RedisPlace, RedisSession
-from secondsite.stores.server import OnlyThere, StoreServer, StoreState
+from secondsite.stores.server import OnlyThere, StoreServer, StoreState, refuse_same
 
 FENCE_USER = "secondsite-fence"
 _PAUSE_S = 0.05
@@ -81,7 +81,7 @@ class RedisState:
 
     def follows(self, primary: StoreState) -> bool:
         same = isinstance(primary, RedisState) and self.replication_id == primary.replication_id
-        return self.replica and self.linked and same
+        return self.replica and self.linked and not primary.standby and same
 
     def stranger_to(self, other: StoreState) -> bool:
         """A server that was restarted has a new replication id: only one that follows tells whom."""
@@ -90,6 +90,9 @@ class RedisState:
         follower, followed = (self, other) if self.replica else (other, self)
         live = follower.replica and follower.linked and not followed.replica
         return live and follower.replication_id not in (followed.replication_id, followed.before)
+
+    def same_server(self, other: StoreState) -> bool:
+        return isinstance(other, RedisState) and self.run_id == other.run_id
 
     def only_here(self, serving: RedisState) -> int | None:
         """Bytes of the log that this one has and the serving one has not; None where nothing tells."""
@@ -158,11 +161,13 @@ class RedisServer:
         if not isinstance(serving, RedisServer):
             raise InputError.at(self.place.shown, "can only be compared with Redis", "check the logins of both regions")
         saved = await self.salvage(serving, folder)
-        return (OnlyThere("keys", saved.names, saved.file),) if saved.names else ()
+        return (OnlyThere("keys", saved.names, saved.file, len(saved.names)),) if saved.names else ()
 
     async def salvage(self, serving: RedisServer, folder: Path) -> SavedKeys:
         """Nothing is asked for where its whole log is the serving one's: what differs then was written there."""
-        if (await self.look()).only_here(await serving.look()) == 0:
+        mine, other = await self.look(), await serving.look()
+        refuse_same(self.place.shown, mine, other)
+        if mine.only_here(other) == 0:
             return SavedKeys((), (), None)
         return await salvage_keys(self.place, serving.place, folder)
 
@@ -179,6 +184,7 @@ class RedisServer:
     async def follow(self, primary: RedisServer, within_s: float = 60.0) -> RedisState:
         """A replica of it, all that only this one has thrown away: salvage first. Raises MachineError."""
         host, port = primary.place.address
+        refuse_same(self.place.shown, await self.look(), await primary.look())
         async with self.place.open() as session:
             await session.ask("REPLICAOF", host, str(port))
             await _keep_role(session)

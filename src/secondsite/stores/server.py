@@ -8,14 +8,18 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
+from secondsite.model.errors import InputError
+
 
 @frozen
 class OnlyThere:
-    """Of one table or one set of keys: what only the old primary has. ``file`` is None where that is nothing."""
+    """Of one table or one set of keys: what only the old primary has. ``file`` is None where that is nothing; ``rows``
+    is more than there are keys where rows without a primary key are alike."""
 
     name: str
     keys: tuple[str, ...]
     file: Path | None
+    rows: int
 
 
 class StoreState(Protocol):
@@ -43,6 +47,16 @@ class StoreState(Protocol):
     def stranger_to(self, other: StoreState, /) -> bool:
         """Known to be no copy of it; false where nothing tells."""
         ...
+
+    def same_server(self, other: StoreState, /) -> bool:
+        """Two logins, and one server behind both."""
+        ...
+
+
+def refuse_same(place: str, mine: StoreState, other: StoreState) -> None:
+    """Raises InputError: compared with itself a server has nothing that the other lacks."""
+    if mine.same_server(other):
+        raise InputError.at(place, "both logins lead to this server", "give the login of the other one")
 
 
 class StoreServer(Protocol):

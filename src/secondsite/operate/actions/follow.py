@@ -13,9 +13,9 @@ from typing import Any
 from attrs import evolve, frozen
 
 from secondsite.model.procedure import Step
-from secondsite.operate.action import Context, Facts, ManualContext, Prospect, WaitingError, failed
+from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, WaitingError, failed
 from secondsite.operate.actions.manual import login
-from secondsite.operate.actions.stores import other_region, state_of, stranger
+from secondsite.operate.actions.stores import other_region, refuse_strange, state_of, strange
 from secondsite.operate.shell import word
 from secondsite.operate.world import Stores
 from secondsite.stores.postgres import PostgresServer
@@ -35,7 +35,9 @@ class FollowStores:
     """Asked again where it follows already, it says so and changes nothing."""
 
     async def look(self, context: Context, step: Step, door: Stores) -> Prospect:
-        changes, now, guards = [], [], []
+        changes: list[str] = []
+        now: list[str] = []
+        guards: list[Guard] = []
         serving_in = other_region(context, step)
         for store in step.targets:
             serving = await state_of(door.server(serving_in, store))
@@ -44,8 +46,8 @@ class FollowStores:
                 now.append(f"{store} in {serving_in} does not answer now")
             if returned is None:
                 now.append(f"{store} in {step.region} does not answer yet")
-            if serving and returned and returned.stranger_to(serving):
-                guards.append(stranger(store, step.region))
+            if serving and returned:
+                guards += strange(store, step.region, returned, serving)
             if serving and returned and returned.follows(serving):
                 now.append(f"{store} in {step.region} follows {serving_in} already")
                 continue
@@ -91,10 +93,7 @@ async def _followed(context: Context, step: Step, door: Stores, store: str) -> M
     primary, before = await serving.look(), await returned.look()
     if primary.standby:
         raise failed(f"{store} in {serving_in} is not a primary", "promote it first; nothing was changed")
-    if before.stranger_to(primary):
-        raise failed(
-            f"{store} in {step.region} is not a copy of the one in {serving_in}", "check the logins of both regions"
-        )
+    refuse_strange(store, step.region, before, primary)
     if not before.follows(primary):
         if not before.standby:
             await returned.fence()
@@ -119,7 +118,7 @@ async def _saved(context: Context, step: Step, door: Stores, store: str) -> Mapp
         raise failed(
             f"the fence of {store} in {step.region} was removed in the meantime", "find out who removed it, then resume"
         )
-    only = {one.name: {"rows": len(one.keys), "keys": list(one.keys[:_NAMED]), "file": str(one.file)} for one in parts}
+    only = {one.name: {"rows": one.rows, "keys": list(one.keys[:_NAMED]), "file": str(one.file)} for one in parts}
     context.note(SAVED, {"store": store, "region": step.region, "folder": str(folder), "tables": only})
     return only
 

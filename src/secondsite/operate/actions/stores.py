@@ -30,12 +30,13 @@ class PromoteStores:
 
     async def look(self, context: Context, step: Step, door: Stores) -> Prospect:
         changes: list[str] = []
-        now, guards = [], []
+        now: list[str] = []
+        guards: list[Guard] = []
         for store in step.targets:
             standby = await state_of(door.server(step.region, store))
             home = await state_of(door.server(other_region(context, step), store))
-            if home is not None and standby is not None and standby.stranger_to(home):
-                guards.append(stranger(store, step.region))
+            if home is not None and standby is not None:
+                guards += strange(store, step.region, standby, home)
             if _comes_back(context, step) and (standby is None or not standby.standby):
                 now.append(f"{store} in {step.region} does not follow yet")
                 changes += _switch(store, step.region, other_region(context, step))
@@ -64,10 +65,7 @@ async def _promoted(context: Context, step: Step, door: Stores, store: str) -> M
     other = other_region(context, step)
     standby, serving = door.server(step.region, store), door.server(other, store)
     before, home = await standby.look(), await state_of(serving)
-    if home is not None and before.stranger_to(home):
-        raise failed(
-            f"{store} in {step.region} is not a copy of the one in {other}", "check the logins of both regions"
-        )
+    refuse_strange(store, step.region, before, home)
     if not before.standby and before.fenced and not _begun(context, store):
         what = f"{store} in {step.region} is fenced and has no primary"
         raise failed(what, "attach it to its primary first; nothing was changed")
@@ -135,6 +133,17 @@ def _silent(store: str, region: str) -> Guard:
     return Guard("silent-store", f"{store} in {region} does not answer", "start it, then plan again", absolute=True)
 
 
-def stranger(store: str, region: str) -> Guard:
-    what = f"{store} in {region} is no copy of the other region's"
-    return Guard("strange-store", what, "check the logins of both regions", absolute=True)
+def strange(store: str, region: str, mine: StoreState, other: StoreState) -> tuple[Guard, ...]:
+    """Where the two logins do not lead to a server and its copy: nothing is promoted, fenced or rewound then."""
+    if mine.same_server(other):
+        what = f"{store} in {region} is the other region's server: both logins lead to it"
+    elif mine.stranger_to(other):
+        what = f"{store} in {region} is no copy of the other region's"
+    else:
+        return ()
+    return (Guard("strange-store", what, "check the logins of both regions", absolute=True),)
+
+
+def refuse_strange(store: str, region: str, mine: StoreState, other: StoreState | None) -> None:
+    for guard in strange(store, region, mine, other) if other is not None else ():
+        raise failed(guard.what, guard.remedy)

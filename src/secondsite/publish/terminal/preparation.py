@@ -18,7 +18,7 @@ def preparation_text(preparation: Preparation) -> str:
         *(line for one in findings for line in _lines(one)),
     ]
     if preparation.by_hand:
-        lines += ["", f"by hand: {counted(len(preparation.by_hand), 'step')}"]
+        lines += ["", f"by hand: {counted(len(preparation.by_hand), 'steps')}"]
         lines += [_by_hand(one) for one in preparation.by_hand]
     return "\n".join([*lines, "", _WORDS[preparation.answer]])
 
