@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from secondsite.drill.check.checker import Crashed, check, checked
 from secondsite.drill.check.findings import Fate, Findings
 from secondsite.drill.ledger.finals import FinalRead, Finals, processing
-from secondsite.drill.ledger.record import Purpose, RecordKind, Status, message_id
+from secondsite.drill.ledger.record import ANY_KEY, Purpose, RecordKind, Status, message_id
 from secondsite.model.errors import InputError
 
 Maker = Callable[..., Any]
@@ -47,7 +47,7 @@ class E:
     kind: RecordKind
     stream: int = 0
     stream_sequence: int = 0
-    key: int = 0xFFFF_FFFF
+    key: int = ANY_KEY
 
 
 @st.composite
@@ -132,6 +132,9 @@ def test_what_is_planted_is_found_and_nothing_else(
             assert fates[name] is (Fate.ACKNOWLEDGED_PRESENT if present else Fate.ACKNOWLEDGED_LOST)
     assert _ids(made, findings.marks.reordered) == _named(made, moved)
     assert _ids(made, findings.marks.duplicated) == _named(made, twice)
+    stored = {n for n, write in enumerate(found) if write.ack_ns is not None and write.status is Status.STORED}
+    assert (stream.duplicate, stream.doubled) == (len(twice), len(stored & set(twice)))
+    assert (stream.reordered, stream.disordered) == (len(moved), len(stored & moved))
     assert stream.phantom == strays
     assert len(findings.marks.phantoms.get("EVENTS", ())) == strays
     assert stream.resurrected == 0
@@ -187,6 +190,33 @@ def test_any_copy_is_judged_as_the_definitions_say(
     wrong = _naive_reordered(found, west) | _naive_reordered(found, east)
     assert _ids(made, findings.marks.reordered) == _named(made, wrong)
     assert findings.proven == (Fate.UNREAD not in fates.values())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "finding"),
+    [
+        ("key", 3, "moved"),
+        ("key", 7, "moved"),
+        ("key", ANY_KEY, ""),
+        ("subject", 1, "moved"),
+        ("payload", 9, "altered"),
+        ("payload_bytes", 99, "altered"),
+        ("payload_bytes", 101, "altered"),
+    ],
+)
+def test_a_message_with_other_contents_is_one_of_its_kind(
+    field: str, value: int, finding: str, make: Maker, copy_of: Copier
+) -> None:
+    """The third of five; an ``ANY_KEY`` is a subject that carries no key."""
+    made = make([W(n, n + 1, n, key=5) for n in range(5)])
+    read = copy_of(made.identities)
+    read.rows["key"], read.rows["payload_bytes"] = 5, 100
+    read.rows[field][2] = value
+    findings = check(made.history, Finals([evolve(read, compared=True), *_others(copy_of, "OTHER", "KV_c")]))
+    stream = findings.streams["EVENTS"]
+    assert (stream.moved, stream.altered) == (int(finding == "moved"), int(finding == "altered"))
+    marked = findings.marks.moved if finding == "moved" else findings.marks.altered
+    assert _ids(made, marked) == (_named(made, [2]) if finding else set())
 
 
 def test_two_writes_at_one_instant_were_promised_no_order(make: Maker, copy_of: Copier) -> None:

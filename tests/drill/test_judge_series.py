@@ -97,6 +97,13 @@ def test_a_series_shows_its_worst_run_and_its_bound(tmp_path: Path) -> None:
     assert (found.rto_s, found.upper_rto_s) == (None, None)
 
 
+def test_what_is_said_beside_runs_that_held_is_of_the_worst_of_them(tmp_path: Path) -> None:
+    """It stands for all of them: of the last run it would say too little of the run that lost most."""
+    told = [evolve(MET, why=f"{lost_s:g} s are lost", lost_window_s=lost_s) for lost_s in (3.0, 1800.0, 652.0)]
+    found = measurement(API, _series(tmp_path, *[MET] * 19, *told))
+    assert (found.verdict, found.why) == (Verdict.MET, "held in 22 of 22 runs; in 3 of 22 runs: 1800 s are lost")
+
+
 def test_measurements_come_from_every_sound_folder_and_no_other(tmp_path: Path) -> None:
     leave(tmp_path, Scenario())
     leave(tmp_path, Scenario(manifest=evolve(MANIFEST, run=2)))

@@ -148,6 +148,8 @@ def test_what_a_limit_discards_is_no_loss_and_what_it_cannot_is(tmp_path: Path) 
     full = planted.found([_copy([1, 3])]).counts()
     assert (full["discarded"], full["acknowledged-lost"]) == (1, 1)
     assert planted.found([_copy([3])]).counts()["acknowledged-lost"] == 3, "the limit was not reached"
+    unlimited = evolve(small, most_messages=-1, most_bytes=-1)
+    assert _planted(tmp_path, unlimited, [1, 2, 3, 4]).found([_copy([3])]).counts()["acknowledged-lost"] == 3
     by_bytes = evolve(small, most_messages=0, most_bytes=1 << 20)
     assert _planted(tmp_path, evolve(by_bytes, history=2), [1, 2]).found([_copy([1])]).counts()["acknowledged-lost"]
 

@@ -97,7 +97,9 @@ def test_an_rpo_and_steps_that_nobody_rehearsed_prove_nothing() -> None:
     kept = judged_by_monitoring(evolve(SEEN, rpo_s=Seconds(60)), WELL, MARKS, OWN)
     assert kept.verdict is Verdict.UNPROVEN
     by_hand = evolve(OWN, unrehearsed={Subject.OBSERVABILITY: Unrehearsed(("start-services",), 30.0)})
-    assert judged_by_monitoring(SEEN, WELL, MARKS, by_hand).verdict is Verdict.UNPROVEN
+    lacking = judged_by_monitoring(SEEN, WELL, MARKS, by_hand)
+    assert lacking.verdict is Verdict.UNPROVEN
+    assert lacking.why.endswith("29 s are left"), "60 s are promised, and it took 31"
 
 
 def test_a_folder_of_evidence_is_judged_by_its_timeline(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from secondsite.drill.play.setup import make_setup
 from secondsite.drill.verdict.verification import verify
 from secondsite.model.contract import Standing, Subject, Verdict
 from secondsite.model.fault import Fault
+from secondsite.model.store import Loss
 from secondsite.model.strategy import Strategy
 from secondsite.model.wording import duration
 from secondsite.publish.content.measured_words import rto_words
@@ -90,3 +91,14 @@ def test_a_contract_about_what_the_system_is_not_known_to_have_is_never_met(
     leave(tmp_path, Scenario(manifest=evolve(MANIFEST, contracts=(contract,))))
     (row,) = verify(system, load_catalogue(), (tmp_path,), NOW).rows
     assert (row.verdict, row.why) == (Verdict.UNPROVEN, f"no {missing} of the system is known: {remedy}")
+
+
+def test_a_cache_alone_is_no_store_with_data(tmp_path: Path) -> None:
+    whole = load_system(EXAMPLE)
+    caches = tuple(one for one in whole.stores if one.loss is not Loss.DATA)
+    assert caches
+    contract = evolve(API, subject=Subject.STATE, confidence=0.5)
+    leave(tmp_path, Scenario(manifest=evolve(MANIFEST, contracts=(contract,))))
+    (row,) = verify(evolve(whole, stores=caches, contracts=(contract,)), load_catalogue(), (tmp_path,), NOW).rows
+    assert row.verdict is Verdict.UNPROVEN
+    assert row.why.startswith("no store with data of the system is known")

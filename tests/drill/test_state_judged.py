@@ -20,6 +20,7 @@ from secondsite.drill.ledger.record import Status
 from secondsite.drill.play.saved_rows import not_across, saved_ids
 from secondsite.drill.verdict.judge import judge
 from secondsite.drill.verdict.judgement import RunJudgement, RunVerdict
+from secondsite.drill.verdict.measurements import load_measurements
 from secondsite.drill.verdict.verification import todays, verify
 from secondsite.lab.postgres_files import TABLE as ROWS_OF
 from secondsite.model.contract import Subject, Verdict
@@ -141,13 +142,17 @@ def _of_snapshots(root: Path, manifest: DrillManifest, lost_s: float = 3.0) -> R
 def test_what_snapshots_lose_is_a_share_of_their_interval_in_production(tmp_path: Path) -> None:
     held = _of_snapshots(tmp_path / "held", _saved(1500.0))
     assert held.verdict is Verdict.MET, held.why
-    assert held.why.startswith("qdrant was played on its engine alone; at production's intervals, writes of ")
+    assert held.why.startswith("qdrant was played on its engine alone; at production's intervals, up to ")
     assert held.lost_window_s is not None
     assert 550 < held.lost_window_s < 650, "three of five seconds"
+    (known,) = load_measurements(tmp_path / "held")
+    assert (known.production_loss_s, known.loss and round(known.loss.seconds)) == (held.lost_window_s, 3)
     short = _of_snapshots(tmp_path / "short", _saved(500.0))
     assert short.verdict is Verdict.BREACHED
     plain = _of_snapshots(tmp_path / "plain", evolve(_saved(500.0), saved=()))
     assert plain.verdict is Verdict.MET, "a store that streams loses what it lost"
+    (known,) = load_measurements(tmp_path / "plain")
+    assert known.production_loss_s is None
 
 
 def test_a_store_that_streams_is_not_excused_by_one_that_is_saved(tmp_path: Path) -> None:

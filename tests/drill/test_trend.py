@@ -90,6 +90,11 @@ def test_what_does_not_move_is_met() -> None:
     assert judged(found, Limit(0.1, DAY_S, 5)) == (Verdict.MET, "")
 
 
+def test_too_few_samples_are_no_trend() -> None:
+    assert trend([], []) is None
+    assert trend(range(STRETCHES - 1), [17.0] * (STRETCHES - 1)) is None
+
+
 def test_one_wild_value_in_each_stretch_moves_nothing() -> None:
     times = np.arange(4 * STRETCHES * 10, dtype=float)
     values = np.full(len(times), 50.0)

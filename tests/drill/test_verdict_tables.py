@@ -278,3 +278,4 @@ def test_without_backups_a_loss_is_what_it_was() -> None:
     assert projected_loss_s(5.0, QUICK, PRODUCTION) == run_loss_s(5.0, QUICK, PRODUCTION) == 5.0
     assert run_loss_s(5.0, WANTED, RUN) == run_loss_s(5.0, RUN, RUN) == 5.0
     assert not math.isnan(projected_loss_s(5.0, RUN, RUN))
+    assert projected_loss_s(5.0, QUICK, WANTED) == 5.0, "a run without backups says nothing of their interval"

@@ -50,6 +50,8 @@ def test_the_last_digits_of_an_order_are_no_part_of_a_page() -> None:
 def test_what_a_store_lost_is_told_in_commits_and_what_a_stream_lost_in_messages() -> None:
     lost = DataLoss(2, 512, 0.0613)
     assert rpo_words(drilled(subject=Subject.STATE, loss=lost), duration) == "RPO 61.3 ms, 2 commits, 512 bytes"
+    saved = drilled(subject=Subject.STATE, loss=lost, production_loss_s=1799.0)
+    assert rpo_words(saved, duration).startswith("RPO 61.3 ms (projected: 29 min 59 s), 2 commits")
     assert rpo_words(drilled(subject=Subject.NATS, loss=lost), duration) == "RPO 61.3 ms, 2 messages, 512 bytes"
     nothing = DataLoss(0, 0, 0.0)
     assert rpo_words(drilled(subject=Subject.STATE, loss=nothing), duration) == "RPO 0 s, 0 commits"

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.external_service import ExternalService
+from secondsite.model.fault import Fault
 from secondsite.model.strategy import Switch
 from secondsite.operate.action import ManualContext
 from secondsite.operate.verbs import commands
@@ -113,3 +114,26 @@ def test_a_system_without_a_host_has_requests_all_the_same(inputs: Inputs) -> No
     bare = evolve(inputs, evaluation=evolve(inputs.evaluation, assessments=kept))
     assert "of requests fail" in str(gray(bare, Sources(inputs.system))).replace("\u00a0", " ")
     assert "of requests to `" in str(gray(inputs, Sources(inputs.system))).replace("\u00a0", " ")
+
+
+def test_the_table_for_people_has_the_times_of_people(inputs: Inputs) -> None:
+    """A limit of seconds in it had somebody escalated before the first command was read."""
+    text = section(inputs, Sources(inputs.system)).replace("\u00a0", " ")
+    chapter = text.split("### Fault: region")[1].split("#### 1.")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in chapter.splitlines() if line[:1] == "|"]
+    head = [re.sub(r" \[\[.*", "", cell) for cell in rows[0]]
+    assert head == ["Step", "What", "Who", "After", "By hand", "Escalate after", "Restored"]
+    procedure = inputs.chosen.procedures[Fault.REGION]
+    assert len(rows) - 2 == len(procedure.steps)
+    for row, step in zip(rows[2:], procedure.steps, strict=True):
+        hand, late = (_seconds(row[column]) for column in (4, 5))
+        assert hand >= 60, f"{step.id}: nobody reads and types in {row[4]}"
+        assert late == 2 * hand
+        assert row[3] == "–" or [int(one) for one in row[3].split(", ")] == sorted(
+            int(one) for one in row[3].split(", ")
+        )
+
+
+def _seconds(cell: str) -> float:
+    units = {"s": 1, "min": 60, "h": 3600}
+    return sum(float(size) * units[unit] for size, unit in re.findall(r"([\d.]+) (s|min|h)\b", cell))

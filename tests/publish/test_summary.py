@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
@@ -12,6 +13,7 @@ from reported import drilled
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.contract import Subject, Verdict
 from secondsite.model.service import Role
+from secondsite.model.store import Loss
 from secondsite.publish.content.confidence import confidence
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.sources import Sources
@@ -26,6 +28,30 @@ def page(evaluation: Evaluation, **more: Any) -> str:
 def budgeted(evaluation: Evaluation, budget: float | None) -> Evaluation:
     economics = attrs.evolve(evaluation.system.economics, budget_usd_per_month=budget)
     return attrs.evolve(evaluation, system=attrs.evolve(evaluation.system, economics=economics))
+
+
+def test_the_first_sentence_tells_what_databases_lose_as_well(evaluation: Evaluation) -> None:
+    """Who signs reads it alone; it spoke of milliseconds of messages where minutes of rows go."""
+    state = evaluation.recommended.outcome(Subject.STATE)
+    streams = evaluation.recommended.outcome(Subject.NATS)
+    assert state is not None
+    assert streams is not None
+    assert state.rpo.quantile(0.5) > 60 * streams.rpo.quantile(0.5)
+    first = next(line for line in page(evaluation).splitlines() if line.startswith("**"))
+    assert re.search(
+        r"of acknowledged messages are lost, and up to \d+ min( \d+ s)? of writes to postgres and qdrant", first
+    )
+    caches = tuple(attrs.evolve(store, loss=Loss.CACHE) for store in evaluation.system.stores)
+    without = attrs.evolve(evaluation, system=attrs.evolve(evaluation.system, stores=caches))
+    first = next(line for line in page(without).splitlines() if line.startswith("**"))
+    assert "of acknowledged writes are lost, for $" in first
+
+
+def test_one_contract_is_counted_as_one(evaluation: Evaluation) -> None:
+    shown = attrs.evolve(
+        evaluation, assessments=tuple(attrs.evolve(one, outcomes=one.outcomes[:1]) for one in evaluation.assessments)
+    )
+    assert "**1 contract: " in page(shown)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from file_schema import faults
 from jsonschema import Draft202012Validator
 
@@ -37,3 +39,21 @@ def test_the_verb_prints_it_or_writes_it(tmp_path: Path, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out) == system_schema()
     assert run(["schema", "--output", str(tmp_path / "s.json")]) == 0
     assert json.loads((tmp_path / "s.json").read_text("utf-8")) == system_schema()
+
+
+def test_an_editor_finds_it_beside_the_file_that_init_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The comment is what yaml-language-server looks for; its path counts from the file."""
+    monkeypatch.chdir(tmp_path)
+    manifests = ROOT / "examples/parcels/manifests"
+    assert run(["init", str(manifests), "--yes"]) == 0
+    text = Path("secondsite.yaml").read_text("utf-8")
+    (path,) = re.findall(r"^# yaml-language-server: \$schema=(\S+)$", text, re.MULTILINE)
+    beside = tmp_path / path
+    schema = json.loads(beside.read_text("utf-8"))
+    assert list(Draft202012Validator(schema).iter_errors(yaml.safe_load(text))) == []
+    beside.write_text("{}", "utf-8")
+    assert run(["init", str(manifests), "--yes"]) == 0
+    assert json.loads(beside.read_text("utf-8")) == schema, "of an older version, it is renewed"
+    capsys.readouterr()

@@ -282,7 +282,7 @@ def _login(operate: Operate) -> dict[str, str]:
 
 def show(day: GameDayPlan, say: Callable[[str], None]) -> None:
     """What will be harmed, by what, and until when."""
-    from secondsite.model.wording import duration
+    from secondsite.model.wording import counted, duration
 
     facts = day.facts
     if day.record is None:
@@ -294,7 +294,7 @@ def show(day: GameDayPlan, say: Callable[[str], None]) -> None:
         for one in day.record.workloads:
             say(f"  {one.kind} {one.namespace}/{one.name}: {one.replicas} replicas to 0")
         if day.record.nodes:
-            say(f"  {len(day.record.nodes)} nodes cordoned")
+            say(f"  {counted(len(day.record.nodes), 'nodes')} cordoned")
     say(f"  undone at the end, or by itself {duration(day.order.limit_s + _MARGIN_S)} after it began")
     where = day.order.path.url if day.order.path else "the NATS servers of the places"
     say(f"  load through {where}; staging keeps what it writes")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
-from secondsite.discover.system_file.json_schema import system_schema
+from secondsite.discover.system_file.json_schema import schema_text, system_schema
 from secondsite.model.errors import EXIT_HOLDS
 from secondsite.publish.machine.output_schema import output_schema
 
@@ -25,10 +24,10 @@ def schema(
     Fields of `--json` are added and never renamed or removed: what a schema requires today, it requires in every
     release.
 
-    For VS Code and others that speak to yaml-language-server: `secondsite schema --output secondsite.schema.json`, then
-    `# yaml-language-server: $schema=secondsite.schema.json` as the first line of `secondsite.yaml`.
+    `secondsite init` writes it to `.secondsite/secondsite.schema.json`, and a comment at the top of `secondsite.yaml`
+    that leads VS Code and other users of yaml-language-server to it. In an older file, add the comment
+    `# yaml-language-server: $schema=.secondsite/secondsite.schema.json`.
     """
     content = system_schema() if document == "system" else output_schema(document)
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    sys.stdout.write(text)
+    sys.stdout.write(schema_text(content))
     return EXIT_HOLDS

@@ -11,6 +11,7 @@ from cyclopts import App
 from secondsite.cli.options import SYSTEM_FILE
 from secondsite.cli.stores import Flag, option, print_json
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
+from secondsite.model.wording import counted
 
 if TYPE_CHECKING:
     from secondsite.secrets.door import SecretPlaces
@@ -64,7 +65,7 @@ def record(
     path = to or RECORDED
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
-    print(f"{len(places.entries)} fingerprints in {path}")
+    print(f"{counted(len(places.entries), 'fingerprints')} in {path}")
     return EXIT_HOLDS
 
 

@@ -37,8 +37,9 @@ class Measurement:
     procedure did not complete (``why`` says what stopped it). ``fingerprint`` binds system, strategy, server version
     and procedure: where it differs from today's, the evidence is stale. ``steps_s`` are the seconds that each step of
     the procedure took in that run, by its id, as far as it was really rehearsed. ``unrehearsed`` steps took no time,
-    and are expected to take ``unrehearsed_s``; ``upper_rto_s`` has them in it. The verdict is ``of`` what is deployed
-    or of a design, and holds ``where`` it was drilled.
+    and are expected to take ``unrehearsed_s``; ``upper_rto_s`` has them in it. ``production_loss_s``: what snapshots at
+    production's intervals lose of writes, where ``loss`` is at the drill's shorter ones. The verdict is ``of`` what
+    is deployed or of a design, and holds ``where`` it was drilled.
     """
 
     subject: Subject
@@ -65,6 +66,7 @@ class Measurement:
     unrehearsed_s: float = 0.0
     steps_s: Mapping[str, float] = field(factory=dict)
     part: str = ""
+    production_loss_s: float | None = None
 
     @property
     def about(self) -> str:

@@ -6,6 +6,8 @@ has to exist) is checked when the file is read.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, get_args, get_origin
 
@@ -44,6 +46,11 @@ def system_schema() -> dict[str, Any]:
     for key, text in SECTIONS.items():
         whole["properties"][key] = {"description": text, **whole["properties"][key]}
     return {"$schema": DIALECT, "title": "secondsite.yaml", **whole, "$defs": dict(sorted(definitions.items()))}
+
+
+def schema_text(schema: Mapping[str, Any]) -> str:
+    """As it is printed, and as it lies beside a file for its editor."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _noun(noun: type[Noun], definitions: dict[str, dict[str, Any]]) -> dict[str, Any]:

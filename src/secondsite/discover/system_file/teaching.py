@@ -5,43 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 HEADER = """\
-# What runs today, and what is promised. secondsite reads nothing but this file: correct it freely.
+# What runs today, and what is promised. secondsite works from this file alone: edit it freely.
 #
 #   # read FILE:LINE    found there; `secondsite init` keeps it up to date
-#   # assumed: WHY      nobody knows yet: check it, then delete the comment or change the value
+#   # assumed: WHY      not known from any source: check it, then delete the comment or change the value
 #   no such comment     written by a person; `secondsite init` leaves it alone
 #
 # Durations are written 90s, 5m, 1h30m, 7d; sizes 512Mi, 10Gi; cores 250m, 2. What is left out has its default.
 """
 
+EDITORS = "# yaml-language-server: $schema=.secondsite/secondsite.schema.json"
+"""Editors check the file with the schema at this path, which is relative to the file."""
+
 # Stands above a section of the file.
 SECTIONS: Mapping[str, str] = {
-    "region": "Where it runs. A region is what fails as one.",
+    "region": "Where it runs. A region fails as a unit.",
     "second": "Where a second site may stand (and a third, for a vote).",
     "contracts": (
-        "What is promised: after which fault the service (rto) and the data (rpo) are back, and how surely.\n"
+        "What is promised after a fault: when the service is back (rto), what may be lost (rpo), and how surely.\n"
         "subject: api, nats (or nats/STREAM), state (or state/STORE), observability. "
         "fault: process, node, zone, region, deletion, ..."
     ),
-    "traffic": "How clients find the service, and who notices that it is gone.",
+    "traffic": "How clients find the service, and what detects that it is down.",
     "load": "How much load it has to carry.",
-    "users": "From where it is used; the shares sum to 1.",
-    "economics": "What failing costs, what people cost, what may be spent; US dollars.",
+    "users": "Where its users are; the shares sum to 1.",
+    "economics": "What an outage costs, what people cost, and the budget; US dollars.",
     "premises": (
         "Places that are not a cloud region: their own prices and round trips; "
         "`like` names the cloud region that supplies the rest."
     ),
-    "services": "Every workload. What makes one special stands below: nats, stores, gateways, backups.",
+    "services": "Every workload. Details of NATS, stores, gateways and backups are below.",
     "nats": "NATS clusters, and the streams and consumers on them.",
     "stores": "Data outside NATS. loss: `data` is gone for good, a `cache` refills itself.",
     "secrets": "Names and keys only, never values. store: the external store it comes from.",
-    "gateways": "What clients reach first.",
+    "gateways": "Where requests of clients arrive.",
     "external_services": (
-        "Services of others that yours call: payments, metering, mail. A failover does not move them.\n"
+        "Third-party services that your services call: payments, metering, mail. A failover does not move them.\n"
         "allow_list: it accepts listed addresses only. webhooks: it calls you back. fallback: what you do without it."
     ),
-    "backups": "content: what one could get back. where: the smallest failure that takes the backup along.",
-    "alerts": "Alerting rules, as far as they guard a promise.",
+    "backups": "content: what can be restored from it. where: the smallest failure that also destroys the backup.",
+    "alerts": "Alerting rules that guard a contract.",
     "waivers": "Hazards that somebody has reviewed and accepted.",
 }
 

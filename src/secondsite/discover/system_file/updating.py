@@ -1,7 +1,7 @@
 """A discovered system and the file that may be there already -> what would be written, to be shown before it is.
 
 What was discovered last lies beside the file in ``.secondsite/discovered.yaml``: it tells a person's edit from a
-change of the manifests.
+change of the manifests. The schema that the first lines of the file name for editors lies there too.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 
 from secondsite.discover.system_file.document import Document, parse
 from secondsite.discover.system_file.editing import revise_document
+from secondsite.discover.system_file.json_schema import schema_text, system_schema
 from secondsite.discover.system_file.merging import carry_over, is_live, merge
 from secondsite.discover.system_file.reading import load_system, load_text, read_system, system_of
 from secondsite.discover.system_file.saving import save
@@ -61,8 +62,8 @@ def plan(path: Path, discovered: System, *, live: bool) -> Update:
     discovered, notes = _without_cycles(discovered)
     if not path.exists():
         _refuse_flaws(discovered)
-        text = write_system(discovered)
-        return Update(path, None, text, read_system(text, str(path)), text, notes)
+        text = write_system(discovered, edited=True)
+        return Update(path, None, text, read_system(text, str(path)), write_system(discovered), notes)
     before = load_text(path)
     document = parse(before, str(path))
     yours = system_of(document)
@@ -87,9 +88,13 @@ def apply(update: Update) -> None:
     """The file first: when this is interrupted between the two, the next run finds the same answer."""
     if update.changed:
         save(update.path, update.after)
-    kept = beside(update.path)
-    if not kept.exists() or kept.read_text(encoding="utf-8", errors="replace") != update.discovered:
-        save(kept, update.discovered)
+    _renew(beside(update.path), update.discovered)
+    _renew(beside(update.path).with_name("secondsite.schema.json"), schema_text(system_schema()))
+
+
+def _renew(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text(encoding="utf-8", errors="replace") != text:
+        save(path, text)
 
 
 def record_restore(path: Path, backup: str, bytes_per_s: float) -> None:

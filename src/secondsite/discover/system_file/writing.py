@@ -21,7 +21,7 @@ from secondsite.discover.system_file.schema import (
     join,
     paths,
 )
-from secondsite.discover.system_file.teaching import EXAMPLES, HEADER, SECTIONS, commented
+from secondsite.discover.system_file.teaching import EDITORS, EXAMPLES, HEADER, SECTIONS, commented
 from secondsite.model.contract import Contract
 from secondsite.model.load import Population
 from secondsite.model.mark import Mark
@@ -36,10 +36,10 @@ _ROWS: tuple[type[Noun], ...] = (Contract, Population)
 _SECTION_LISTS = frozenset(field.noun for field in fields_of(System) if field.kind is FieldShape.NOUNS)
 
 
-def write_system(system: System) -> str:
-    """The file of a system that has none yet."""
+def write_system(system: System, *, edited: bool = False) -> str:
+    """The file of a system that has none yet. ``edited``: by people, whose editors find its schema."""
     writer = Writer(canonical(system).marks)
-    lines = [HEADER, f"schema: {SCHEMA}"]
+    lines = [f"{HEADER}{EDITORS if edited else ''}", f"schema: {SCHEMA}"]
     for field in fields_of(System):
         section = writer.entry(field, system, "", 0)
         if field.key in EXAMPLES and not section:

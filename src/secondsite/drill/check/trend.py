@@ -57,7 +57,7 @@ class Limit:
 def trend(times_s: Sequence[float], values: ArrayLike, confidence: float = 0.95) -> Trend | None:
     """In the order of time; None for too few to say anything."""
     times, values_of = np.asarray(times_s, float), np.asarray(values, float)
-    if len(times) < 2:
+    if not len(times):
         return None
     ran_s = float(times[-1] - times[0])
     kept = times >= times[0] + WARM_UP * ran_s

@@ -113,7 +113,7 @@ class DrillManifest:
         """What ran in the place of servers that the contract is about, and what snapshots lose in production."""
         mine = {name: what for name, what in self.instead.items() if contract.part in ("", name)}
         played = [f"{name} was played on {what}" for name, what in mine.items()]
-        lost = f"at production's intervals, writes of {duration(lost_s)} are lost"
+        lost = f"at production's intervals, up to {duration(lost_s)} of writes are lost"
         return "; ".join([*played, lost] if lost_s > 0 else played) if self.saved_for(contract) else ""
 
     def judged_apart(self, contract: Contract) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 
 from secondsite.drill.evidence.campaign import Campaign
 from secondsite.drill.evidence.folder import Evidence
+from secondsite.drill.evidence.manifest import DrillManifest
 from secondsite.drill.evidence.register import Register
 from secondsite.drill.evidence.rehearsal import Unrehearsed
 from secondsite.drill.evidence.sound import Absent, sound_runs
@@ -131,7 +132,14 @@ def measurement(
         unrehearsed=missing.steps,
         unrehearsed_s=missing.seconds,
         steps_s=runs[slowest][0].judgement.steps_s,
+        production_loss_s=_production_loss_s(manifest, contract, verdicts),
     )
+
+
+def _production_loss_s(manifest: DrillManifest, contract: Contract, verdicts: Sequence[RunVerdict]) -> float | None:
+    if not (manifest.projected and manifest.saved_for(contract)):
+        return None
+    return max((v.lost_window_s or 0.0 for v in verdicts), default=0.0) or None
 
 
 def _by_loss(loss: DataLoss) -> tuple[float, int, int]:
@@ -158,9 +166,10 @@ def _together(
 
 
 def _beside(runs: Sequence[tuple[Run, RunVerdict]]) -> str:
-    """What is told of runs that held: it breaks no contract, and nobody is to miss it."""
-    notes = [v.why for _, v in runs if v.verdict is Verdict.MET and v.why]
-    return f"; {_times(len(notes), len(runs))}{notes[-1]}" if notes else ""
+    """What is told of runs that held, in the words of the one that lost most: it breaks no contract."""
+    noted = [v for _, v in runs if v.verdict is Verdict.MET and v.why]
+    worst = max(noted, key=lambda v: v.lost_window_s or 0.0, default=None)
+    return f"; {_times(len(noted), len(runs))}{worst.why}" if worst else ""
 
 
 def _too_few(contract: Contract, total: int, counted: int) -> str:

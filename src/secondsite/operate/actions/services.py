@@ -133,7 +133,7 @@ class VerifySecrets:
         mended = compared.refreshed if secrets.refreshes else ()
         changes = tuple(f"{name}: {_region(context, step)} reads it again" for name in mended)
         guards = tuple(_stale(name) for name in compared.different if name not in mended)
-        return Prospect(changes=changes, now=(f"{len(compared.different)} secrets differ",), guards=guards)
+        return Prospect(changes=changes, now=(f"secrets that differ: {len(compared.different)}",), guards=guards)
 
     async def run(self, context: Context, step: Step, secrets: Secrets) -> Facts:
         """Where an operator can be told, what differs is refreshed first, and compared again."""

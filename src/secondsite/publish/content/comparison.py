@@ -18,6 +18,7 @@ from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.hazard import Hazard, Severity
 from secondsite.model.procedure import Procedure, Step
+from secondsite.model.store import Loss
 from secondsite.model.strategy import Link, Pattern, Strategy, Switch
 from secondsite.model.wording import dollars, number
 from secondsite.publish.content.patience import ESCALATION, LIMITS, patience
@@ -242,6 +243,7 @@ def answered(evaluation: Evaluation, provider: str) -> tuple[Estimate, ...]:
         chosen.provider_usd[provider],
         chosen.people_hours,
         *(one for outcome in outcomes for one in (outcome.rto, outcome.rpo)),
+        *([stores] if (stores := _stores_lose_more(evaluation, chosen.outcome(Subject.NATS))) else []),
     )
 
 
@@ -274,15 +276,39 @@ def _when_lost(evaluation: Evaluation) -> str:
     else:
         late = duration(first.rto.quantile(0.95))
         back = f"{what} is expected back in {duration(first.rto.quantile(0.5))} (19 times in 20 within  {late})"
+    return f"if {evaluation.system.region.name} is lost, {back} and {_lost(evaluation, streams)}"
+
+
+def _lost(evaluation: Evaluation, streams: ContractOutcome | None) -> str:
+    """Of the streams, and of the stores where they lose more: who reads this sentence alone takes it for all data."""
+    stores = _stores_lose_more(evaluation, streams)
+    what = "message" if stores else "write"
     if streams is None:
         lost = "the loss of the streams is not judged"
     elif streams.rpo.unbounded:
         lost = "no copy of the streams survives"
     elif streams.rpo.quantile(0.95) == 0:
-        lost = "no acknowledged write is lost"
+        lost = f"no acknowledged {what} is lost"
     else:
-        lost = f"the last {duration(streams.rpo.quantile(0.5))} of acknowledged writes are lost"
-    return f"if {evaluation.system.region.name} is lost, {back} and {lost}"
+        lost = f"the last {duration(streams.rpo.quantile(0.5))} of acknowledged {what}s are lost"
+    if stores is None:
+        return lost
+    names = " and ".join(store.name for store in evaluation.system.stores if store.loss is Loss.DATA)
+    if stores.unbounded:
+        return f"{lost}, and no copy of {names} survives"
+    return f"{lost}, and up to {duration(stores.quantile(0.5))} of writes to {names}"
+
+
+def _stores_lose_more(evaluation: Evaluation, streams: ContractOutcome | None) -> Estimate | None:
+    """What stores with data lose, unless the streams lose as much."""
+    state = evaluation.recommended.outcome(Subject.STATE)
+    if state is None or not any(store.loss is Loss.DATA for store in evaluation.system.stores):
+        return None
+    if state.rpo.unbounded:
+        return state.rpo
+    if streams is None or streams.rpo.unbounded:
+        return None
+    return state.rpo if state.rpo.quantile(0.5) > streams.rpo.quantile(0.5) else None
 
 
 def _monthly(assessment: Assessment, provider: str) -> str:

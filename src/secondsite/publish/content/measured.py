@@ -11,7 +11,7 @@ from secondsite.publish.text.nonbreaking import duration
 
 def measured_text(one: Measurement, *, whole: bool = True) -> Md:
     """``RTO 2 min 58 s, RPO 0 messages``, worst of the runs."""
-    return Md(", ".join(filter(None, (rto_words(one, duration, whole=whole), rpo_words(one, duration)))))
+    return Md(", ".join(filter(None, (rto_words(one, duration, whole=whole), rpo_words(one, duration, whole=whole)))))
 
 
 def versions_text(one: Measurement) -> str:

@@ -18,21 +18,28 @@ def rto_words(one: Measurement, duration: Duration, *, whole: bool = True) -> st
     """
     if not one.rto_s:
         return "RTO unbounded"
-    words = f"RTO {duration(one.rto_s['total'])}"
+    longest = duration(one.rto_s["total"])
+    words = f"RTO {longest}"
     what = f" for {', '.join(one.unrehearsed)}," if whole else ""
     left_out = f"{duration(one.unrehearsed_s)} of it{what} not rehearsed"
-    if one.upper_rto_s is not None:
+    if one.upper_rto_s is not None and not whole and not one.unrehearsed and duration(one.upper_rto_s) == longest:
+        pass  # the longest run is the bound
+    elif one.upper_rto_s is not None:
         words += f" (at most {duration(one.upper_rto_s)}{f', {left_out}' if one.unrehearsed else ''})"
     elif one.unrehearsed:
         words += f" (and {duration(one.unrehearsed_s)} for {', '.join(one.unrehearsed)}, not rehearsed)"
     return words + (", projected" if one.projected else "")
 
 
-def rpo_words(one: Measurement, duration: Duration) -> str:
-    """``RPO at least 8.7 s, 1,528 messages, 402,113 bytes``, of a store in commits; empty where nothing is known."""
+def rpo_words(one: Measurement, duration: Duration, *, whole: bool = True) -> str:
+    """``RPO at least 8.7 s, 1,528 messages, 402,113 bytes``, of a store in commits; empty where nothing is known.
+
+    Not ``whole``: without bytes where the loss in production is longer, and so more.
+    """
     if one.loss is None:
         return ""
     bound = "at least " if one.loss.at_least else ""
     what = "commits" if one.subject is Subject.STATE else "messages"
-    size = f", {one.loss.bytes:,} bytes" if one.loss.messages else ""
-    return f"RPO {bound}{duration(one.loss.seconds)}, {counted(one.loss.messages, what)}{size}"
+    longer = f" (projected: {duration(one.production_loss_s)})" if one.production_loss_s else ""
+    size = f", {one.loss.bytes:,} bytes" if one.loss.messages and (whole or not longer) else ""
+    return f"RPO {bound}{duration(one.loss.seconds)}{longer}, {counted(one.loss.messages, what)}{size}"

@@ -14,7 +14,7 @@ from secondsite.evaluate.evaluation import Assessment, MigrationStep
 from secondsite.model.deployment import Requirement
 from secondsite.model.estimate import Estimate, Fixed, Provenance, unbounded
 from secondsite.model.strategy import Pattern, Switch
-from secondsite.model.wording import dollars, number
+from secondsite.model.wording import counted, dollars, number
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.proof import command
 from secondsite.publish.text.figure import looking
@@ -215,7 +215,9 @@ def why_stop(steps: Sequence[RoadmapStep]) -> str:
     if stop is None:
         return "no step improves on today"
     left = (
-        f"{len(stop.breached)} contracts are still breached" if stop.breached else "every contract is expected to hold"
+        f"{counted(len(stop.breached), 'contracts')} still breached"
+        if stop.breached
+        else "every contract is expected to hold"
     )
     after = next((step for step in steps if step.number == stop.number + 1), None)
     if after is None:

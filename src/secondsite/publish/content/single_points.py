@@ -77,7 +77,7 @@ def _secrets(system: System) -> Iterator[SinglePoint]:
             where = ", ".join(secrets_of[0].regions) or "an unknown region"
             yield SinglePoint(
                 f"secret store {store}",
-                f"holds {len(secrets_of)} secrets, in {where} only",
+                f"holds {counted(len(secrets_of), 'secrets')}, in {where} only",
                 users,
                 f"secrets.{secrets_of[0].name}.regions",
             )

@@ -20,7 +20,7 @@ _SCHEDULE = "[drill schedule](dr-test-schedule.md)"
 _ARCHITECTURE = "[architecture](architecture-current.md)"
 _EVALUATION = "[evaluation](multi-region-evaluation.md)"
 _ROADMAP = "[roadmap](multi-region-roadmap.md)"
-_VERIFY = "`secondsite verify`, from signed and hash-chained evidence"
+_VERIFY = "`secondsite verify`, from hash-chained evidence; signed where `drill --sign` was used"
 _YOURS = "**yours**"
 
 

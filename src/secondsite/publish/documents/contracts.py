@@ -10,7 +10,7 @@ from secondsite.model.estimate import Estimate
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.model.store import Loss
-from secondsite.model.wording import number
+from secondsite.model.wording import counted, number
 from secondsite.publish.content.board import ContractBoardRow, board, by_store
 from secondsite.publish.content.inputs import Inputs, StoreVerdict
 from secondsite.publish.content.measured import evidence_mark, measured_text
@@ -57,7 +57,7 @@ def counts(standings: tuple[ContractBoardRow, ...]) -> Md:
         return Md("`secondsite.yaml` has no contracts, so none can be met or breached.")
     count = {verdict: sum(s.verdict is verdict for s in standings) for verdict in Verdict}
     held = sum(s.verdict is Verdict.UNPROVEN and s.expected_to_hold for s in standings)
-    counted = joined(f"{count[verdict]} {verdict}" for verdict in Verdict)
+    each = joined(f"{count[verdict]} {verdict}" for verdict in Verdict)
     be = "is" if held == 1 else "are"
     rest = (
         f" Of the unproven, {held} {be} expected to hold; that is an estimate, not proof."
@@ -72,7 +72,8 @@ def counts(standings: tuple[ContractBoardRow, ...]) -> Md:
         if designs
         else ""
     )
-    return Md(f"{strong(f'{len(standings)} contracts: {counted}.')}{scope}{rest}")
+    total_of = f"{counted(len(standings), 'contracts')}: {each}."
+    return Md(f"{strong(total_of)}{scope}{rest}")
 
 
 def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sources) -> Md:
@@ -273,7 +274,7 @@ def _rest(inputs: Inputs) -> list[tuple[object, ...]]:
         refresh = slowest.refresh_s
         rows.append(
             (
-                f"{len(system.secrets)} secrets",
+                counted(len(system.secrets), "secrets"),
                 "secret store replicated, synchronised in both regions",
                 inputs.linked(f"secrets.{slowest.name}.refresh", duration(refresh)) if refresh else "–",
                 "no difference",

@@ -82,15 +82,15 @@ def _expected(outcome: ContractOutcome, sources: Sources) -> Md:
 def _costs(inputs: Inputs, provider: str, sources: Sources) -> Md:
     today, chosen = inputs.evaluation.assessments[0], inputs.chosen
     rows = [
-        ("New money: USD a month to " + provider, today.provider_usd[provider], chosen.provider_usd[provider]),
+        (f"Bill of {provider}: USD a month", today.provider_usd[provider], chosen.provider_usd[provider]),
         ("People's time: hours a month", today.people_hours, chosen.people_hours),
         ("Expected loss: USD a year", today.expected_loss_usd, chosen.expected_loss_usd),
-        ("All of it, to own: USD a year", today.owning_usd, chosen.owning_usd),
+        ("Cost of ownership: USD a year", today.owning_usd, chosen.owning_usd),
     ]
     body: list[tuple[object, ...]] = [
         (what, _amount(before, sources), _amount(after, sources), _more(before, after)) for what, before, after in rows
     ]
-    body.insert(2, ("Once, to get there: hours", "–", _once(chosen.deployment.requirements, sources), ""))
+    body.insert(2, ("Initial work: hours, once", "–", _once(chosen.deployment.requirements, sources), ""))
     both = (one for _, before, after in rows for one in (before, after))
     more = sources.head("Difference\t", sources.of_all("what it takes and saves", both, "the difference of the two"))
     return table(("What", "Today\t", "As recommended\t", more), body)

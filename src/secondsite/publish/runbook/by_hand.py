@@ -16,6 +16,7 @@ from secondsite.operate.layout import Reach, StreamFamily, StreamPlacement, fenc
 from secondsite.operate.shell import kubectl, nats, read, until_it_has, word
 from secondsite.strategies.stores import REDIS, following
 
+NO_HOST = '"$HOST"'
 READ_S, PASTE_S = 60, 20
 BASIS = (
     f"{READ_S} s to read the step and find its place, {PASTE_S} s for each command, and what the step itself takes; to "
@@ -81,7 +82,8 @@ def _have_leaders(_context: ManualContext, _step: Step, region: str) -> Iterable
 
 
 def _leads(context: ManualContext, _step: Step, _region: str) -> Iterable[str]:
-    yield f"dig +short {word(context.deployment.traffic.host)}"
+    host = context.deployment.traffic.host
+    yield f"dig +short {word(host) if host else NO_HOST}"
 
 
 def _is(placement: StreamPlacement, program: str) -> str:

@@ -6,8 +6,10 @@ import json
 
 from attrs import frozen
 
+from secondsite.model.deployment import Deployment
 from secondsite.model.traffic import Traffic
 from secondsite.operate.shell import word
+from secondsite.strategies.service_records import RoutingPolicy, ServiceRecords, service_records
 
 
 @frozen
@@ -19,6 +21,45 @@ class DnsSteps:
     look: tuple[str, ...]
     change: tuple[str, ...]
     check: tuple[str, ...]
+
+
+def steps_for(deployment: Deployment) -> tuple[DnsSteps, ...]:
+    """How a person moves clients; none where nobody knows the name that they use."""
+    wanted = service_records(deployment)
+    if not wanted.host:
+        return ()
+    return dns_steps(deployment.traffic) if wanted.kind is RoutingPolicy.PLAIN else (_checked(wanted),)
+
+
+def _checked(wanted: ServiceRecords) -> DnsSteps:
+    """Records with health checks move clients by themselves, and beside them Route 53 takes no plain record.
+
+    What forces them can only make a check fail: inverting it would lead clients back to a region that is down.
+    """
+    home = next(record.region for record in wanted.records if record.primary)
+    listed = 'aws route53 list-resource-record-sets --hosted-zone-id "$ZONE_ID"'
+    named = f"Name==`{_dotted(wanted.host)}`"
+    sets = f"ResourceRecordSets[?{named}].[SetIdentifier, Failover, Weight, HealthCheckId]"
+    mine = f"ResourceRecordSets[?{named} && SetIdentifier==`{home}`].HealthCheckId | [0]"
+    return DnsSteps(
+        "Route 53, records with health checks",
+        (
+            "ZONE_ID: the hosted zone",
+            f"HEALTH_CHECK_ID: the check of {home}, set below; changing it needs route53:UpdateHealthCheck",
+        ),
+        (
+            f"{listed} --query {word(sets)}",
+            f"HEALTH_CHECK_ID=$({listed} --query {word(mine)} --output text)",
+            'aws route53 get-health-check-status --health-check-id "$HEALTH_CHECK_ID" '
+            "--query 'HealthCheckObservations[].StatusReport.Status'",
+        ),
+        (
+            "# only if that check still passes: check a port on which nothing listens",
+            "# (at the failback, to lead clients back: the same with --port 443)",
+            'aws route53 update-health-check --health-check-id "$HEALTH_CHECK_ID" --port 9',
+        ),
+        (_answers(wanted.host),),
+    )
 
 
 def dns_steps(traffic: Traffic) -> tuple[DnsSteps, ...]:
@@ -52,7 +93,7 @@ def _route53(host: str, traffic: Traffic) -> DnsSteps:
         ),
         (
             'aws route53 wait resource-record-sets-changed --id "$CHANGE"',
-            f"for ns in $(dig +short NS {word(_zone(host))}); do dig +noall +answer {word(host)} @$ns; done",
+            _answers(host),
         ),
     )
 
@@ -75,8 +116,12 @@ def _cloudflare(host: str, traffic: Traffic) -> DnsSteps:
             f"curl -fsS {authorised} {api}/$RECORD_ID\" | jq '.result | {{name, type, content, ttl, proxied}}'",
         ),
         (f'{body} | curl -fsS -X PATCH {authorised} {as_json} {api}/$RECORD_ID" | jq -e .success',),
-        (f"for ns in $(dig +short NS {word(_zone(host))}); do dig +noall +answer {word(host)} @$ns; done",),
+        (_answers(host),),
     )
+
+
+def _answers(host: str) -> str:
+    return f"for ns in $(dig +short NS {word(_zone(host))}); do dig +noall +answer {word(host)} @$ns; done"
 
 
 def _dotted(host: str) -> str:

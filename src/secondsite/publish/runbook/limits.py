@@ -16,11 +16,30 @@ from secondsite.publish.text.nonbreaking import duration
 
 def by_hand(sources: Sources, step: Step, typed: Sequence[str]) -> Md:
     """A limit of seconds is the executor's; a person reads, finds the place and types."""
-    if step.by_person or not typed:
+    if not _typed_out(step, typed):
         return Md("")
     takes_s = by_hand_s(step, typed)
-    mark = sources.stated("a step in the hands of a person", "", BASIS, "a")
-    return Md(f"; by hand about {duration(takes_s)} {mark}, escalate after {duration(2 * takes_s)}")
+    return Md(f"; by hand about {duration(takes_s)} {hands(sources)}, escalate after {duration(2 * takes_s)}")
+
+
+def hands(sources: Sources) -> Md:
+    """The mark of what a step takes a person."""
+    return sources.stated("a step in the hands of a person", "", BASIS, "a")
+
+
+def by_hand_cells(
+    inputs: Inputs, sources: Sources, procedure: Procedure, step: Step, typed: Sequence[str]
+) -> tuple[Md, Md]:
+    """What a person takes for the step, and after what somebody else is called."""
+    if _typed_out(step, typed):
+        takes_s = by_hand_s(step, typed)
+        return Md(f"~{duration(takes_s)}"), Md(f"~{duration(2 * takes_s)}")
+    return sources.figure(step.duration), limit(inputs, sources, procedure, step)
+
+
+def _typed_out(step: Step, typed: Sequence[str]) -> bool:
+    """Whether it takes as long as somebody types; a decision, or what somebody else has to give back, takes its own."""
+    return bool(typed) and not step.by_person and step.verb is not Verb.WAIT
 
 
 def all_limits(inputs: Inputs, sources: Sources) -> Md:
@@ -32,15 +51,15 @@ def all_limits(inputs: Inputs, sources: Sources) -> Md:
 
 
 def limit(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step) -> Md:
-    """In a cell: the time limit, or for whom there is none, when to escalate."""
+    """In a cell: the time limit; where there is none, when to escalate."""
     wait = patience(procedure, step, promised(inputs))
     if wait.limit_s is not None:
         return sources.value(step.duration, duration(wait.limit_s))
     if wait.escalate_s is None:
         return Md("none")
     if wait.escalate_s <= 0:
-        return Md("escalate at once")
-    return Md(f"escalate after {sources.value(step.duration, duration(wait.escalate_s))}")
+        return Md("at once")
+    return sources.value(step.duration, duration(wait.escalate_s))
 
 
 def waiting(inputs: Inputs, sources: Sources, procedure: Procedure, step: Step) -> Md:

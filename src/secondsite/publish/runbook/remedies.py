@@ -1,9 +1,14 @@
-"""What to do when a step of a procedure does not pass its check within its limit. One answer for each verb."""
+"""What to do when a step of a procedure does not pass its check within its limit.
+
+One answer for each verb; another where a failback or the repair of destroyed data asks for the opposite: on the way
+back the region that serves has everything, so nothing is restored over it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from secondsite.model.fault import Fault
 from secondsite.model.procedure import Step, Verb
 
 _REMEDIES: Mapping[Verb, str] = {
@@ -41,6 +46,31 @@ _REMEDIES: Mapping[Verb, str] = {
     Verb.ANNOUNCE: "tell customers by mail",
 }
 
+_ON_THE_WAY_BACK: Mapping[Verb, str] = {
+    Verb.FENCE: "if it cannot be isolated, do not start it: the serving region stays primary, and nothing is lost",
+    Verb.PROMOTE_STREAMS: (
+        "before the first stream is promoted, give the serving region its subjects back (`secondsite failback abort`); "
+        "after that, repeat the promotion. Restore nothing: the serving region has every message"
+    ),
+    Verb.PROMOTE_STORES: (
+        "the server that was fenced still has every row: remove its fence (`secondsite postgres unfence` or `redis "
+        "unfence`), then find the cause. Restore no dump over it"
+    ),
+    Verb.RESTORE_STORES: "take a new snapshot of the serving region and load it again; delete nothing there",
+}
+_WHAT_TO_RESTORE = (
+    "if nobody knows the last good message, restore into a stream with another name (`secondsite restore --stream "
+    "NAME=NEWNAME`) and compare; overwrite nothing before that"
+)
+_UNDECIDED = "the incident commander decides now, with what is known; no decision is a decision to wait"
 
-def remedy(step: Step) -> str:
+
+def remedy(step: Step, fault: Fault | None) -> str:
+    """``fault`` is None on the way back."""
+    if fault is None and step.verb in _ON_THE_WAY_BACK:
+        return _ON_THE_WAY_BACK[step.verb]
+    if step.verb is Verb.DECIDE and fault is not None and fault.destroys_data:
+        return _WHAT_TO_RESTORE
+    if step.verb is Verb.DECIDE and step.by_person:
+        return _UNDECIDED
     return _REMEDIES[step.verb]

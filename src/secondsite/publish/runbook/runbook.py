@@ -6,21 +6,24 @@ from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
+from secondsite.evaluate.known import has_api
 from secondsite.model.contract import Subject
 from secondsite.model.fault import Fault
 from secondsite.model.measurement import RTO_PARTS, Measurement
 from secondsite.model.procedure import Procedure, Step, Verb
 from secondsite.operate.action import ManualContext
+from secondsite.operate.layout import Reach, families
 from secondsite.operate.verbs import commands
 from secondsite.publish.content.board import deciding
 from secondsite.publish.content.inputs import Inputs
 from secondsite.publish.content.measured import evidence_mark
+from secondsite.publish.content.measured_words import rpo_words
 from secondsite.publish.content.sources import Sources
 from secondsite.publish.runbook.by_hand import SHOWS_ITSELF, checks
-from secondsite.publish.runbook.dns_commands import DnsSteps, dns_steps
+from secondsite.publish.runbook.dns_commands import DnsSteps, steps_for
 from secondsite.publish.runbook.executor_commands import executor_commands, second_region
 from secondsite.publish.runbook.incidents import attack, gradually, gray, levels
-from secondsite.publish.runbook.limits import all_limits, by_hand, limit, promised, waiting
+from secondsite.publish.runbook.limits import all_limits, by_hand, by_hand_cells, hands, limit, promised, waiting
 from secondsite.publish.runbook.outside import reach_checks, services_of_others, shared_parts
 from secondsite.publish.runbook.remedies import remedy
 from secondsite.publish.text.markdown import Md, bullets, code, fence, joined, strong, table, text
@@ -79,7 +82,7 @@ def section(inputs: Inputs, sources: Sources) -> str:
         strategy=code(inputs.chosen.strategy.id),
         home=code(inputs.system.region.name),
         second=code(second_region(inputs)),
-        host=code(inputs.chosen.deployment.traffic.host),
+        host=code(inputs.chosen.deployment.traffic.host) if inputs.chosen.deployment.traffic.host else "",
         traffic=inputs.chosen.deployment.traffic,
         promises=_promises(inputs),
         replicated=joined(map(code, following(inputs.system))),
@@ -87,7 +90,9 @@ def section(inputs: Inputs, sources: Sources) -> str:
         backed_up=joined(map(code, backed_up_only(inputs.system))),
         chapters=chapters,
         final=_final(inputs),
-        dns=[_dns(steps) for steps in dns_steps(inputs.chosen.deployment.traffic)],
+        dns=[_dns(steps) for steps in steps_for(inputs.chosen.deployment)],
+        has_api=has_api(inputs.system),
+        mirrored=any(family.reach is Reach.MIRRORED for family in families(inputs.chosen.deployment)),
         phases=_phases(inputs, sources),
         levels=levels(inputs, sources),
         gray=gray(inputs, sources),
@@ -129,19 +134,18 @@ def _chapter(inputs: Inputs, sources: Sources, fault: Fault | None, procedure: P
     by_itself = all(step.verb in _BY_ITSELF for step in procedure.steps)
     at_home = by_itself or fault in (None, Fault.DELETION, Fault.BAD_WRITE)
     region = inputs.system.region.name if at_home else second_region(inputs)
-    shown = (
-        () if blocked or by_itself else tuple(_shown(inputs, sources, procedure, step, region, fault) for step in steps)
-    )
+    context = ManualContext(inputs.chosen.deployment, procedure, region, fault)
+    shown = () if blocked or by_itself else tuple(_shown(inputs, sources, context, step) for step in steps)
     return Chapter(
         title=text(f"Failback to {inputs.system.region.name}" if fault is None else _heading(fault)),
         anchor=f"dr-{'failback' if fault is None else fault}",
         means="Planned, once the region is back and trusted" if fault is None else _sentence(fault.meaning),
-        overview=Md("") if like or blocked or not procedure.steps else _overview(inputs, fault, procedure, sources),
+        overview=Md("") if like or blocked or not procedure.steps else _overview(inputs, sources, context),
         steps=shown,
         blocked=blocked,
         same=_nothing_to_do(procedure) or _same(like, steps),
         measured=_measured(inputs, sources, fault),
-        watch=_watch(inputs, procedure, region, fault) if by_itself else Md(""),
+        watch=_watch(context) if by_itself else Md(""),
         executor=Md("") if blocked else executor_commands(inputs, fault, procedure),
     )
 
@@ -167,9 +171,8 @@ def _nothing_to_do(procedure: Procedure) -> Md:
     return Md("Nothing to do: each region continues by itself. **Do not promote:** that creates two writers.")
 
 
-def _watch(inputs: Inputs, procedure: Procedure, region: str, fault: Fault | None) -> Md:
-    context = ManualContext(inputs.chosen.deployment, procedure, region, fault)
-    lines = (line for step in procedure.steps for line in commands(context, step))
+def _watch(context: ManualContext) -> Md:
+    lines = (line for step in context.procedure.steps for line in commands(context, step))
     watched = tuple(dict.fromkeys(lines))
     return fence(watched) if watched else Md("")
 
@@ -194,39 +197,39 @@ def _same(like: Fault | None, own: Sequence[Step]) -> Md:
     return Md(f"As in {there}, except for the steps below." if own else f"All steps as in {there}.")
 
 
-def _overview(inputs: Inputs, fault: Fault | None, procedure: Procedure, sources: Sources) -> Md:
-    last = _last(inputs, fault)
+def _overview(inputs: Inputs, sources: Sources, context: ManualContext) -> Md:
+    """The steps, with the times of whoever carries them out; what the executor may take is said at each step."""
+    procedure, last = context.procedure, _last(inputs, context.fault)
     by_itself = all(step.verb in _BY_ITSELF for step in procedure.steps)
-    rows = [
-        (
-            str(number),
-            text(step.title),
-            "automatic" if by_itself else _who(step),
-            joined(_numbers(procedure, step)) or "–",
-            sources.figure(step.duration),
-            duration(last.steps_s[step.id]) if last and step.id in last.steps_s else "never",
-            limit(inputs, sources, procedure, step),
-            joined(_brings(procedure, step)),
+    measured = [sources.head("By the executor\t", evidence_mark(last, sources))] if last else []
+    if by_itself:
+        heads = ["Takes", *measured, sources.head("Limit\t", all_limits(inputs, sources))]
+    else:
+        heads = [sources.head("By hand", hands(sources)), *measured, sources.head("Escalate after\t", hands(sources))]
+    rows = []
+    for number, step in enumerate(procedure.steps, 1):
+        if by_itself:
+            takes, late = sources.figure(step.duration), limit(inputs, sources, procedure, step)
+        else:
+            takes, late = by_hand_cells(inputs, sources, procedure, step, commands(context, step))
+        drilled = [duration(last.steps_s[step.id]) if step.id in last.steps_s else "–"] if last else []
+        who = "automatic" if by_itself else _who(step)
+        after = joined(_numbers(procedure, step)) or "–"
+        rows.append(
+            (str(number), text(step.title), who, after, takes, *drilled, late, joined(_brings(procedure, step)))
         )
-        for number, step in enumerate(procedure.steps, 1)
-    ]
-    measured = sources.head("Measured\t", *([evidence_mark(last, sources)] if last else []))
-    heads = (
-        "Step\t",
-        "What",
-        "Who",
-        "After",
-        "Takes",
-        measured,
-        sources.head("Limit\t", all_limits(inputs, sources)),
-        "Back then",
-    )
-    return table(heads, rows)
+    return table(("Step\t", "What", "Who", "After", *heads, "Restored"), rows)
 
 
 def _numbers(procedure: Procedure, step: Step) -> list[str]:
-    numbers = {one.id: str(number) for number, one in enumerate(procedure.steps, 1)}
-    return [numbers[name] for name in step.after if name in numbers]
+    return [str(number) for number, one in enumerate(procedure.steps, 1) if one.id in step.after]
+
+
+def _after(numbers: Sequence[str]) -> str:
+    """``step 3``, ``steps 5, 7 and 11``."""
+    if len(numbers) < 2:
+        return f"step {numbers[0]}" if numbers else ""
+    return f"steps {', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
 def _brings(procedure: Procedure, step: Step) -> list[str]:
@@ -241,21 +244,19 @@ def _who(step: Step) -> Md:
     return Md("operator")
 
 
-def _shown(
-    inputs: Inputs, sources: Sources, procedure: Procedure, step: Step, region: str, fault: Fault | None
-) -> RunbookStep:
-    context = ManualContext(inputs.chosen.deployment, procedure, region, fault)
+def _shown(inputs: Inputs, sources: Sources, context: ManualContext, step: Step) -> RunbookStep:
+    procedure = context.procedure
     typed = commands(context, step)
     return RunbookStep(
         number=procedure.steps.index(step) + 1,
         title=text(step.title[:1].upper() + step.title[1:]),
         who=_who(step),
-        after=", ".join(_numbers(procedure, step)),
+        after=_after(_numbers(procedure, step)),
         commands=fence(line for command in typed for line in command.split("\n")) if typed else Md(""),
         check=f"{step.check} (the commands above show it)" if typed and step.verb in SHOWS_ITSELF else step.check,
         checks=fence(shown) if (shown := checks(context, step)) else Md(""),
         limit=Md(f"{waiting(inputs, sources, procedure, step)}{by_hand(sources, step, typed)}"),
-        fails=remedy(step),
+        fails=remedy(step, context.fault),
         final=not step.reversible,
         brings_back=joined(map(strong, _brings(procedure, step))),
     )
@@ -295,8 +296,9 @@ def _phases(inputs: Inputs, sources: Sources) -> Md:
     """What to write down, beside what the last drill took."""
     contract = next((o.contract for o in inputs.chosen.outcomes if o.contract.subject is Subject.API), None)
     last = deciding(inputs, contract) if contract else None
+    took = dict(last.rto_s or {}) if last else {}
     rows = [
-        (what, code(name), duration(last.rto_s[name]) if last and last.rto_s and name in last.rto_s else "never")
+        (what, code(name), duration(took[name]) if name in took else "–")
         for name, what in (
             ("detect", "from the fault to the alert"),
             ("decide", "from the alert to the declaration"),
@@ -307,12 +309,17 @@ def _phases(inputs: Inputs, sources: Sources) -> Md:
         )
     ]
     rows += [
-        ("acknowledged writes that are lost, and the age of the oldest", code("rpo"), "never"),
-        ("messages salvaged from the old region", code("salvaged"), "never"),
-        ("every step that took longer than its limit", code("late"), "never"),
+        ("acknowledged writes that are lost, and the age of the oldest", code("rpo"), _lost(last)),
+        ("messages salvaged from the old region", code("salvaged"), "–"),
+        ("every step that took longer than its limit", code("late"), "–"),
     ]
-    drilled = sources.head("Last drill", *([evidence_mark(last, sources)] if last and last.rto_s else []))
-    return table(("Write down", "As", drilled), rows)
+    if not last:
+        return table(("Write down", "As"), [row[:2] for row in rows])
+    return table(("Write down", "As", sources.head("Last drill", evidence_mark(last, sources))), rows)
+
+
+def _lost(last: Measurement | None) -> str:
+    return rpo_words(last, duration).removeprefix("RPO ") or "–" if last else "–"
 
 
 def _final(inputs: Inputs) -> Md:
@@ -329,9 +336,7 @@ def _final(inputs: Inputs) -> Md:
 def _dns(steps: DnsSteps) -> dict[str, object]:
     return {
         "provider": steps.provider,
-        "needs": [
-            Md(f"{code(name)}:{explanation}") for name, _, explanation in (need.partition(":") for need in steps.needs)
-        ],
+        "needs": [_needed(*need.split(":", 1)) for need in steps.needs],
         "commands": fence(
             line
             for command in (
@@ -345,3 +350,7 @@ def _dns(steps: DnsSteps) -> dict[str, object]:
             for line in command.split("\n")
         ),
     }
+
+
+def _needed(name: str, explanation: str) -> Md:
+    return Md(f"{code(name)}:{text(explanation)}")
