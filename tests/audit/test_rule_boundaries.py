@@ -523,3 +523,13 @@ def test_two_streams_of_one_account_take_no_subject_both(cluster: str, refused: 
 def test_why_a_sync_interval_matters_fits_the_number_of_servers(servers: int, why: str) -> None:
     hazards = world_of(f"nats: [{{name: nats, servers: {servers}, sync_interval: 2m}}]").hazards()
     assert [hazard for hazard in hazards if hazard.rule == "nats-sync-interval" and why in hazard.message]
+
+
+@pytest.mark.parametrize(
+    ("why", "told"),
+    [("not set: the server's default is 2m", True), ("no monitoring endpoint was read (--monitor)", False)],
+)
+def test_a_sync_interval_that_nobody_read_is_no_hazard(why: str, told: bool) -> None:
+    """One that was seen not to be set is the server's default; one that was not seen may be anything."""
+    hazards = world_of(f"nats:\n  - name: nats\n    servers: 3\n    sync_interval: 2m  # assumed: {why}").hazards()
+    assert any(hazard.rule == "nats-sync-interval" for hazard in hazards) is told

@@ -49,7 +49,11 @@ def test_links_and_stores_come_from_the_monitoring_endpoint() -> None:
 
 def test_without_monitoring_nothing_is_said_of_what_only_it_tells() -> None:
     cluster, marks = cluster_from_live(live(varz=None, monitor=""))
-    assert not {"sync_interval", "max_file", "route_tls", "gateways"} & set(marks)
+    for key in ("sync_interval", "max_file", "store_dir", "route_tls"):
+        assert marks[key].origin is Knowledge.ASSUMED, key
+        assert "--monitor" in marks[key].why, key
+    assert "gateways" not in marks
+    assert marks["cluster_name"].origin is Knowledge.READ, "every server says it of itself"
     assert marks["servers"].origin is Knowledge.ASSUMED
     assert cluster.servers == 1
 

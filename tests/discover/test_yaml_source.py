@@ -143,9 +143,11 @@ def test_large_binary_and_missing_files_are_refused(tmp_path: Path, monkeypatch:
     (tmp_path / "big.yaml").write_text("a: 1234567890")
     (tmp_path / "binary.yaml").write_bytes(b"a: \0")
     (tmp_path / "latin.yaml").write_bytes(b"a: 1\n\xe9")
+    (tmp_path / "wide.yaml").write_bytes("a: 1".encode("utf-16"))
     for name, what in {
         "big.yaml": "big.yaml: the file has 13 bytes",
         "binary.yaml": "binary.yaml: is binary",
+        "wide.yaml": "wide.yaml: is UTF-16 text, as PowerShell writes it; save it as UTF-8",
         "latin.yaml": "latin.yaml:2: is not UTF-8",
         "none.yaml": "none.yaml: cannot be read",
     }.items():

@@ -321,6 +321,10 @@ def test_premises_are_read_from_the_file_and_a_strange_item_is_refused(tmp_path:
         "  prices:\n  - {item: node_hour, usd: 0.05}\n  round_trips:\n  - {to: eu-central-1, ms: 4}\n"
     )
     (tmp_path / "secondsite.yaml").write_text(text + own, "utf-8")
+    (tmp_path / "ours.yaml").write_text(text, "utf-8")
+    with pytest.raises(InputError) as told:
+        require(load_system(tmp_path / "ours.yaml"), catalogue)
+    assert str(told.value).startswith(f"{tmp_path / 'ours.yaml'}: no prices"), "by the name that the file has"
     system = load_system(tmp_path / "secondsite.yaml")
     require(system, beside(catalogue, system.premises))
     trip = beside(catalogue, system.premises).round_trips.of(system.region, Region("aws", "eu-central-1"))

@@ -122,6 +122,7 @@ def test_the_cluster_is_read(found: tuple[NatsCluster, dict[str, Mark]], cluster
     assert (told.name, told.servers, told.version, told.domain) == ("eu", 3, "2.15.1", "eu")
     assert (told.sync_interval_s, told.max_file_bytes, told.max_memory_bytes) == (0.0, 10**10, 10**9)
     assert (told.jetstream, told.self_route, told.route_tls, told.system_account) == (True, True, False, "$SYS")
+    assert told.store_dir == str(cluster[0].folder / "store"), "the server adds a folder of its own below"
     assert str(marks["sync_interval"]) == f"read {cluster[0].monitor}"
     assert str(marks["version"]) == f"read {cluster[0].url}"
 

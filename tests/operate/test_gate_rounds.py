@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from attrs import define, field
 
-from secondsite.model.errors import InputError
+from secondsite.model.errors import InputError, MachineError
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.servers import Servers
 from secondsite.nats.streams import StreamApi
@@ -255,3 +255,29 @@ def test_a_file_is_open_where_it_denies_nothing(tmp_path: Path, text: str | None
     if text is not None:
         file.write_text(text)
     assert is_open_file(file) is is_open
+
+
+class _Away:
+    """A server that answers nobody, and a test that has seen enough after some tries."""
+
+    def __init__(self, tries: int) -> None:
+        self.left = tries
+
+    def open(self) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise asyncio.CancelledError
+        raise MachineError.at("east", "no connection", "start it")
+
+
+def test_servers_that_do_not_answer_are_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And whoever reads its heartbeat sees that it looks."""
+    monkeypatch.setattr("secondsite.operate.gate.LOOK_EVERY_S", 0.0)
+    reports: list[str] = []
+    place = cast(Any, _Away(3))
+    gate = Gate("east", place, place, (STREAM,), STREAM.subjects, tmp_path, reports.append)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(gate.keep())
+    assert len(reports) == 3
+    assert all("no connection" in one for one in reports)
+    assert gate.beat.exists()

@@ -107,6 +107,12 @@ def test_a_torn_line_is_said(tmp_path: Path) -> None:
         assert journal.torn_bytes == 0
 
 
+def test_a_torn_first_line_is_no_entry_to_whoever_looks(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(b'{"number": 1, "ki')
+    assert read_journal(path) == []
+
+
 def test_what_was_archived_meanwhile_is_not_written_to(tmp_path: Path) -> None:
     """Opened, and moved away before it was locked."""
     path = tmp_path / "journal"

@@ -32,7 +32,7 @@ from secondsite.operate.actions.salvaging import ID, MARK
 from secondsite.operate.actions.unplaced import UNPLACED
 from secondsite.operate.agent import Agent, AgentConfig
 from secondsite.operate.epoch import changed_since, read_epoch
-from secondsite.operate.journal import EntryKind, Journal
+from secondsite.operate.journal import FENCED, EntryKind, Journal
 from secondsite.operate.layout import DIVERGED
 from secondsite.operate.positions import STREAM as POSITIONS
 from secondsite.operate.positions import copy_positions, make_positions, read_positions
@@ -319,6 +319,10 @@ def test_what_somebody_else_did_since_is_recognised(kit: Kit) -> None:
     assert changed_since(ours, begun, nobody).startswith(f"{AWAY} no longer serves ")
     assert changed_since(ours, begun, evolve(nobody, silent=(AWAY,))) == ""
     assert changed_since(before, evolve(begun, serving={}), begun).endswith("but this operation did not promote it")
+    fences = step_of(case.over, Verb.FENCE)
+    for region, changed in ((AWAY, True), (HOME, False), ("zz-last-1", False)):
+        fenced = context_of(case.world, case.over, {fences.id: {"state": FENCED, "region": region}})
+        assert bool(changed_since(fenced, begun, begun)) is changed, "only a region that we fenced may not serve"
     home = f"{HOME}/EVENTS"
     assert changed_since(before, begun, evolve(begun, made={**begun.made, home: "later"})) == (
         f"EVENTS in {HOME} was recreated"

@@ -6,6 +6,7 @@ import pytest
 from attrs import evolve
 from odd_world import AWAY, HOME, LEAF, SUPER, layout
 
+from secondsite.model.nats import StreamOrigin
 from secondsite.operate.layout import (
     Reach,
     families,
@@ -90,6 +91,25 @@ def test_a_mirror_reads_from_the_region_that_it_names(kit: Kit) -> None:
         clusters.append(evolve(cluster, streams=tuple(streams)))
     elsewhere = families(evolve(deployment, clusters=tuple(clusters)))
     assert [family.copies for family in elsewhere if family.origin.name == origin.name] == [()]
+
+
+@pytest.mark.parametrize("beside", [HOME, AWAY])
+def test_a_mirror_that_stands_beside_a_stream_of_that_name_reads_from_it(kit: Kit, beside: str) -> None:
+    """Without a region of its origin: `EVENTS` is the one in its own cluster, if there is one."""
+    deployment = layout(kit)
+    clusters = []
+    for cluster in deployment.clusters:
+        mirrors = tuple(one for one in cluster.streams if one.mirror and one.name == "EVENTS")
+        if not mirrors:
+            clusters.append(cluster)
+            continue
+        (mirror,) = mirrors
+        read_only = evolve(mirror, name="EVENTS_RO", mirror=StreamOrigin("EVENTS"))
+        kept = cluster.streams if beside == AWAY else tuple(one for one in cluster.streams if one is not mirror)
+        clusters.append(evolve(cluster, streams=(*kept, read_only)))
+    (events,) = (one for one in families(evolve(deployment, clusters=tuple(clusters))) if one.name == "EVENTS")
+    wanted = ["EVENTS"] if beside == AWAY else ["EVENTS_RO"]
+    assert [one.name for one in events.copies] == wanted
 
 
 def test_a_demoted_stream_mirrors_the_other_through_its_domain(kit: Kit) -> None:

@@ -188,6 +188,17 @@ def test_a_key_written_meanwhile_keeps_its_newer_value(kit: Kit, tmp_path: Path)
     assert values["events.5"] == b"35", "of two old values the later one is what stays"
 
 
+def test_a_value_from_before_the_parting_is_overwritten(kit: Kit, tmp_path: Path) -> None:
+    """What the serving side has of the key came over from home, and is older than what home wrote after it."""
+    case = Case(kit, tmp_path, keyed=True)
+    case.home.messages.append(StoredMessage(64, "events.before", {}, b"after", "then"))
+    case.home.last_seq = 64
+    case.away.messages[0] = evolve(case.away.messages[0], subject="events.before", data=b"before")
+    facts = case.salvage()
+    assert [m.data for m in case.away.messages if m.subject == "events.before"][-1] == b"after"
+    assert facts["refusals"] == {}
+
+
 def test_a_subject_that_nobody_listens_on_is_kept_beside(kit: Kit, tmp_path: Path) -> None:
     case = Case(kit, tmp_path)
     case.home.messages.append(StoredMessage(64, "gone.x", {}, b"64", "then"))

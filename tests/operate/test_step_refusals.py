@@ -27,6 +27,7 @@ from odd_world import (
 
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
+from secondsite.model.nats import Stream, StreamOrigin
 from secondsite.model.procedure import Procedure, QuorumMethod, Verb
 from secondsite.nats.jetstream import NO_META_LEADER, RefusedError
 from secondsite.nats.streams import PublishAnswer, StreamState
@@ -280,6 +281,27 @@ def test_elected_is_what_has_a_leader_and_answers(kit: Kit) -> None:
     done = asyncio.run(Elect().run(context_of(world, procedure), step))
     assert not late
     assert done["leaders"]["EVENTS"] == "leader"
+
+
+def test_a_stream_that_only_sources_others_is_elected_without_a_write(kit: Kit) -> None:
+    """It has no subject, so no probe is ever answered: the failover waited for one until its limit, and stopped."""
+    collecting = Stream("ALL", sources=(StreamOrigin("EVENTS"),), replicas=3)
+    cluster = kit.system.nats[0]
+    system = evolve(kit.system, nats=(evolve(cluster, streams=(*cluster.streams, collecting)),))
+    kit = evolve(kit, system=system)
+    deployment = layout(kit, "warm-standby/stretch")
+    procedure, world = failover_of(deployment, kit, Fault.REGION), Odd(deployment, set())
+    asked: list[str] = []
+
+    async def probe(_region: FakeRegion, found: Any, subject: str) -> PublishAnswer | None:
+        asked.append(subject)
+        answer: PublishAnswer | None = await found(subject)
+        return None if subject == "ALL" else answer
+
+    world.ways = {"probe": probe}
+    done = asyncio.run(Elect().run(context_of(world, procedure), step_of(procedure, Verb.ELECT)))
+    assert done["leaders"]["ALL"] == "leader"
+    assert "ALL" not in asked
 
 
 @pytest.mark.parametrize(("strategy", "blocked"), [(SUPER, True), (LEAF, False)])

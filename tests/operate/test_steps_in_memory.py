@@ -15,14 +15,16 @@ from odd_world import AWAY, HOME, SUPER, Odd, context_of, failover_of, layout, s
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
 from secondsite.model.nats import Retention
+from secondsite.model.operate import Operate, Writers
 from secondsite.model.procedure import QuorumMethod, Verb
 from secondsite.nats.streams import PublishAnswer
 from secondsite.operate.abort import Aborted, abort, open_again
-from secondsite.operate.action import Facts, FinalError
+from secondsite.operate.action import INSIST_TRIES, Facts, FinalError, insisting
 from secondsite.operate.actions.fence import LEASE_RAN_OUT, fence_returned, fence_stream, leaseless
 from secondsite.operate.actions.promote import Promote
 from secondsite.operate.actions.quorum import RestoreQuorum
 from secondsite.operate.actions.restore import RestoreStreams
+from secondsite.operate.epoch import read_sides
 from secondsite.operate.journal import FENCED, SERVES_AGAIN, UNFENCED, EntryKind, Journal
 from secondsite.operate.layout import families, fenced_subject, promoting_subject
 from secondsite.operate.undo import done_anew, undo_fence
@@ -184,6 +186,69 @@ def test_a_stream_kept_by_interest_is_not_promoted_unasked(kit: Kit) -> None:
     assert guard.what.startswith("EVENTS has interest retention")
     world.regions[AWAY]["EVENTS"].config.pop("mirror")
     assert asyncio.run(Promote().look(context, promote)).guards == (), "it is promoted already"
+
+
+def test_a_copy_is_cut_off_from_its_origin_before_it_listens(kit: Kit) -> None:
+    """First it takes nothing from anybody, then what its writers send: never both at once."""
+    world = Odd(layout(kit), {HOME})
+    procedure = failover_of(world.deployment, kit)
+    listened: list[tuple[list[str], bool]] = []
+
+    async def update(region: FakeRegion, found: Any, config: dict[str, Any]) -> Any:
+        if config["name"] == "EVENTS":
+            listened.append((list(config["subjects"]), "mirror" in config))
+        return await found(config)
+
+    world.ways = {"update": update}
+    family = next(one for one in families(world.deployment) if one.name == "EVENTS")
+    unfenced: dict[str, Facts] = {step_of(procedure, Verb.FENCE).id: {"region": HOME, "state": UNFENCED}}
+    asyncio.run(Promote().run(context_of(world, procedure, unfenced), step_of(procedure, Verb.PROMOTE_STREAMS)))
+    assert listened == [([promoting_subject(family.copies[0])], False), (list(family.subjects), False)]
+
+
+@pytest.mark.parametrize(("region", "ends"), [(HOME, True), (AWAY, False)])
+def test_coming_home_says_that_the_other_regions_lease_ends(kit: Kit, region: str, ends: bool) -> None:
+    leased = evolve(kit, system=evolve(kit.system, operate=Operate(writers=Writers.ONE)))
+    world = FakeWorld(layout(leased), set())
+    procedure = failover_of(world.deployment, leased)
+    step = evolve(step_of(procedure, Verb.PROMOTE_STREAMS), region=region)
+    changes = asyncio.run(Promote().look(context_of(world, procedure), step)).changes
+    assert any(change.startswith(f"end the write lease of {AWAY}") for change in changes) is ends
+
+
+@pytest.mark.parametrize("failures", [0, 1, INSIST_TRIES - 1, INSIST_TRIES])
+def test_what_fails_for_a_moment_is_asked_again_and_no_more_than_that(kit: Kit, failures: int) -> None:
+    world = FakeWorld(layout(kit), set())
+    asked: list[float] = []
+
+    async def ask() -> str:
+        asked.append(world.slept_s)
+        if len(asked) <= failures:
+            raise MachineError.at("east", "no leader", "wait")
+        return "done"
+
+    context = context_of(world, failover_of(world.deployment, kit))
+    if failures < INSIST_TRIES:
+        assert asyncio.run(insisting(context, ask)) == "done"
+    else:
+        with pytest.raises(MachineError, match="no leader"):
+            asyncio.run(insisting(context, ask))
+    assert len(asked) == min(failures + 1, INSIST_TRIES)
+    assert len(set(asked)) == len(asked), "it waits between two tries"
+
+
+def test_a_region_that_answers_no_question_is_silent(kit: Kit) -> None:
+    """It was reached, and its streams' state comes from nowhere: what it does is unknown, and no error of ours."""
+    world = Odd(layout(kit), set())
+
+    async def stream(region: FakeRegion, found: Any, name: str) -> Any:
+        if region.region == AWAY:
+            raise MachineError.at(AWAY, "no answer", "wait")
+        return await found(name)
+
+    world.ways = {"stream": stream}
+    sides = asyncio.run(read_sides(context_of(world, failover_of(world.deployment, kit))))
+    assert (sides[HOME].silent, sides[AWAY].silent) == (False, True)
 
 
 @pytest.mark.parametrize("method", [None, QuorumMethod.REMOVE_PEERS, QuorumMethod.RESCUE])

@@ -15,6 +15,7 @@ from redis_pair import RedisPair, redis_pair
 from secondsite.cli.__main__ import app
 from secondsite.model.errors import InputError, MachineError
 from secondsite.stores.postgres_place import StoreRefusedError
+from secondsite.stores.redis import RedisServer
 from secondsite.stores.redis_keys import salvage_keys
 from secondsite.stores.redis_place import RedisPlace, redis_place
 
@@ -128,6 +129,23 @@ async def test_a_fence_is_refused_where_no_rule_could_tell_writers_from_us(tmp_p
             await pair.server(pair.primary).fence()
         await other.aclose()
         assert not (await pair.server(pair.primary).look()).fenced
+        with pytest.raises(StoreRefusedError, match="default user, which clients are too"):
+            await RedisServer(RedisPlace(f"redis://:s3cret@127.0.0.1:{pair.primary}")).fence()
+
+
+@in_loop
+async def test_a_fence_that_had_nobody_to_turn_off_is_one(tmp_path: Path) -> None:
+    with redis_pair(tmp_path) as pair:
+        server = pair.server(pair.primary)
+        async with server.place.open() as session:
+            for user in ("app", "default"):
+                await session.ask("ACL", "SETUSER", user, "off")
+        await server.fence()
+        assert (await server.look()).fenced
+        await server.unfence()
+        assert not (await server.look()).fenced
+        with pytest.raises(StoreRefusedError):
+            await pair.write(pair.primary, "it was off before")
 
 
 @in_loop

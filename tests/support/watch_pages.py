@@ -22,6 +22,7 @@ from secondsite.watch.readiness import ReadyPlan, ReadyStep
 from secondsite.watch.status import ContractRow, watch_status
 
 BEHIND = PlanRefusal("record-state", "lagging-mirror", "EVENTS is 912 messages behind", "look at the link", False)
+THIN = PlanRefusal("start-services", "standby-not-ready", "api: 1 of 2 pods are ready", "find out why", True)
 CONTRACTS = (ContractRow("api/region", 300.0, 60.0, "met"), ContractRow("state/region", 1800.0, None, "unproven"))
 UNFENCED = Guard("unfenced", "us-east-1 cannot be reached: it may take writes", "--allow unfenced, if you are sure")
 REFUSED = Guard("refused-us", "us-west-2 answered: wrong password", "give the right one", absolute=True)
@@ -67,7 +68,7 @@ async def _pass(one: Watched, says: Any) -> None:
 
 
 def mood(name: str) -> dict[str, Any]:
-    """`well`, `asks`, `acts`, `behind` or `over`."""
+    """`well`, `asks`, `acts`, `behind`, `thin` or `over`."""
     one = Watched.of(plan_of(UNFENCED, REFUSED) if name == "asks" else plan_of())
     if name == "acts":
         one.hands.known = OPEN
@@ -75,6 +76,8 @@ def mood(name: str) -> dict[str, Any]:
     plans = dict(READY)
     if name == "behind":
         plans[Fault.REGION] = evolve(plans[Fault.REGION], refusals=(BEHIND,))
+    if name == "thin":
+        plans[Fault.REGION] = evolve(plans[Fault.REGION], refusals=(THIN,), felt=(THIN,))
     if name == "over":
         one.watch.last = evolve(OPEN, is_open=False, age_s=7300.0, acting="")
     return watch_status(

@@ -14,8 +14,10 @@ from secondsite.model.fault import Fault
 from secondsite.nats.tasks import end_tasks
 from secondsite.operate.action import Guard
 from secondsite.operate.lease import HeldElsewhereError
+from secondsite.publish.terminal.watch import status_text
 from secondsite.watch.approvals import Approval
 from secondsite.watch.permission import LastOperation, LastStep
+from secondsite.watch.status import watch_status
 
 UNFENCED = Guard("unfenced", "us-east-1 is promoted beside", "--allow unfenced")
 FAILED_BACK = LastOperation("failback-1", 60.0, is_open=False, is_failover=False)
@@ -110,6 +112,27 @@ async def test_an_approval_of_something_else_begins_nothing() -> None:
         with pytest.raises(InputError, match="is requested now"):
             one.watch.approve(wrong)
     assert one.hands.begun == []
+
+
+@in_loop
+async def test_an_approval_that_would_begin_nothing_is_refused_with_the_guard_that_stands() -> None:
+    refused = Guard("refused-us", "wrong password", "give the right one", absolute=True)
+    for guards, allow, words in (
+        ((UNFENCED,), (), "unfenced: us-east-1 is promoted beside.*add --allow unfenced"),
+        ((UNFENCED, refused), ("unfenced", "refused-us"), "wrong password.*nobody can lift it"),
+    ):
+        one = Watched.of(plan_of(*guards))
+        await one.well()
+        await one.pass_s(10, dict.fromkeys(("east", "west", "office"), API_DEAD))
+        ask = one.watch.ask
+        assert ask is not None
+        with pytest.raises(InputError, match=words):
+            one.watch.approve(Approval(ask.id, ask.plan, allow))
+        assert one.watch.ask == ask
+        assert one.hands.begun == []
+        shown = status_text(watch_status(one.watch, {}, {}, (), {"streams": ()}))
+        assert "lifted by --allow unfenced" in shown
+        assert ("nobody can lift it: give the right one" in shown) is (refused in guards)
 
 
 @in_loop

@@ -13,6 +13,7 @@ from fake_world import FakeDoors, FakeRegion, FakeWorld
 from in_loop import in_loop
 from odd_world import AWAY, HOME, failover_of, layout
 
+from secondsite.cli.watch_parts import readiness_notice
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.errors import MachineError
 from secondsite.model.fault import Fault
@@ -165,6 +166,9 @@ async def test_each_cause_is_an_alert_before_the_loss(cause: str, kit: Kit, tmp_
     assert [one.problem for one in told] == [""]
     assert guard in {one for _, one in guards(told)}
     assert not told[0].ready
+    felt = guard in ("standby-not-ready", "no-capacity", "dns-drift")
+    assert told[0].could_run is felt, "what no plan refuses holds no failover up"
+    assert ("could not run" in readiness_notice(told[0]).title) is not felt
 
 
 @in_loop

@@ -51,6 +51,7 @@ def text(browser: Browser) -> str:
             ("Under way: failover-3f9a", "running", "manual step", "to come", "no answer (Conn"),
         ),
         ("behind", ("could not run now (region)", "EVENTS is 912 messages behind")),
+        ("thin", ("could run and would lack something (region)", "region: yes, not as planned")),
         ("over", ("was failed over", "2.0 h since its last word")),
     ],
 )

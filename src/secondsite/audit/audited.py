@@ -15,7 +15,7 @@ from attrs import field, frozen
 from secondsite.model.contract import Contract, Subject
 from secondsite.model.deployment import Copy, Deployment
 from secondsite.model.fault import Fault
-from secondsite.model.mark import Knowledge
+from secondsite.model.mark import DEFAULT, Knowledge
 from secondsite.model.nats import NatsCluster, Stream, StreamOrigin
 from secondsite.model.nats_release import Feature, Support, parse_version, supports
 from secondsite.model.procedure import Procedure, Step, Verb
@@ -123,6 +123,11 @@ class Audited:
         """Whether nobody has seen the value: no hazard is made of it."""
         mark = self.system.marks.get(path)
         return mark is not None and mark.origin is Knowledge.ASSUMED
+
+    def is_unread(self, path: str) -> bool:
+        """Whether nobody has seen the setting at all; one that was seen not to be set has the server's default."""
+        mark = self.system.marks.get(path)
+        return mark is not None and mark.origin is Knowledge.ASSUMED and not mark.why.startswith(DEFAULT)
 
     def on_kubernetes(self, service: Service) -> bool:
         """Not so where a docker compose file or a server's own configuration was read: no drain, no policy there."""

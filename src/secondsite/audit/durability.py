@@ -33,8 +33,10 @@ SHARED_POWER = frozenset({Fault.NODE, Fault.ZONE}) | LOSES_REGION
 def nats_sync_interval(audited: Audited) -> Iterator[Finding]:
     for cluster in audited.clusters:
         interval_s = cluster.sync_interval_s
-        on = cluster.jetstream and not audited.is_assumed(f"nats.{cluster.name}.jetstream")
-        if on and interval_s > 0 and not _powered_apart(audited, cluster):
+        path = f"nats.{cluster.name}"
+        on = cluster.jetstream and not audited.is_assumed(f"{path}.jetstream")
+        late = interval_s > 0 and not audited.is_unread(f"{path}.sync_interval")
+        if on and late and not _powered_apart(audited, cluster):
             alone = audited.servers_of(cluster) < 2
             why = "it is the only server" if alone else "nothing keeps its servers on separate power"
             yield Finding(

@@ -138,7 +138,8 @@ def readiness_notice(plan: ReadyPlan) -> Notice:
     if plan.ready:
         return Notice("ready", f"a failover for {plan.fault} could run now", "")
     lines = [plan.problem] if plan.problem else [f"{one.guard}: {one.what}; {one.remedy}" for one in plan.refusals]
-    return Notice("not-ready", f"a failover for {plan.fault} could not run now", "\n".join(lines))
+    could = "could run now and would lack something" if plan.could_run else "could not run now"
+    return Notice("not-ready", f"a failover for {plan.fault} {could}", "\n".join(lines))
 
 
 def _operations(

@@ -137,10 +137,11 @@ def chosen_values(
         elif len(others) == 1 and not base:
             releases.append(others)
         else:
-            names = ", ".join(shown(file.path) for file in together)
-            what = f"{len(others)} values files of one chart beside its own: {names}"
+            names = ", ".join(shown(file.path) for file in others)
+            what = f"{len(others)} values file{'s' * (len(others) > 1)} of one chart"
+            what += f" over {shown(base[0].path)}: {names}" if base else f": {names}"
             stages = ", ".join(_stage_of(file) for file in others)
-            remedy = f"name one with --environment ({stages}), or name the files that belong together"
+            remedy = f"name one with --environment ({stages}), or the files that belong together, as layers"
             problems.append(Problem(Place(shown(folder)), what, remedy))
     return releases
 

@@ -1,11 +1,12 @@
 """What a running NATS server said, and the cluster that follows from it.
 
 `LiveNats` holds the answers as they came; reading them is pure, so that an answer kept from an incident can be
-read again. A field that a server of some version does not send leaves the noun's default, without a mark.
+read again. What the monitoring endpoint alone tells is unknown where it was not read, or does not tell it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -31,6 +32,8 @@ Json = Mapping[str, Any]
 T = TypeVar("T")
 
 _NANOSECONDS = 1_000_000_000
+_OF_STORES = ("sync_interval", "store_dir")
+_OF_MONITORING = ("max_file", "max_memory", "route_tls", "self_route", "system_account")
 _LOCAL_HOSTS = ("localhost", "127-0-0-1", "1", "unknown")
 
 
@@ -79,8 +82,13 @@ def cluster_from_live(live: LiveNats) -> tuple[NatsCluster, dict[str, Mark]]:
         mutual = bool(live.server.get("tls_verify"))
         read["client_authorization"] = asked or mutual
         marks["client_authorization"] = Mark(Knowledge.READ, api)
+    if own := _text(live.server, "cluster"):
+        read["cluster_name"], marks["cluster_name"] = own, Mark(Knowledge.READ, api)
     for attribute, value in _monitored(varz):
         read[attribute], marks[key_of(attribute)] = value, Mark(Knowledge.READ, monitor)
+    why = "the monitoring endpoint does not tell it" if live.varz else "no monitoring endpoint was read (--monitor)"
+    for key in _OF_STORES if live.varz else (*_OF_STORES, *_OF_MONITORING):
+        marks.setdefault(key, Mark(Knowledge.ASSUMED, monitor, why))
     read["streams"] = tuple(_stream(stream, live, marks) for stream in live.streams)
     return NatsCluster(**read), marks  # type: ignore[arg-type] # the keys are its attributes, the values checked above
 
@@ -176,7 +184,7 @@ def _monitored(varz: Json) -> Iterator[tuple[str, object]]:
     if name := _text(varz, "cluster", "name"):
         yield "cluster_name", name
     if folder := _text(varz, "jetstream", "config", "store_dir"):
-        yield "store_dir", folder
+        yield "store_dir", re.sub(r"[/\\]jetstream$", "", folder)  # which the server adds to what it is configured with
     if varz.get("trusted_operators_jwt") or varz.get("trusted_operators_claim"):
         yield "operator", True
     if account := _text(varz, "system_account"):

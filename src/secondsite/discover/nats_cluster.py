@@ -213,7 +213,7 @@ class _Block:
         """In seconds; 0 for ``always``."""
         written = self.find("sync_interval", "sync")
         if written is None:
-            why = "not set: the server's default is 2m"
+            why = self._absent().why or "not set: the server's default is 2m"
             return _Value(DEFAULT_SYNC_INTERVAL_S, Mark(Knowledge.ASSUMED, self.place, why))
         path, value = written
         if isinstance(value, Unresolved):

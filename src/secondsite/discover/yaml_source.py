@@ -8,6 +8,7 @@ applied.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -97,6 +98,8 @@ def read_text(path: Path, file: str) -> str:
 
 def decoded(data: bytes, file: str) -> str:
     """Raises `InputError` for what is no text."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError.at(file, "is UTF-16 text, as PowerShell writes it", "save it as UTF-8")
     if b"\0" in data:
         raise InputError.at(
             file, "is binary, not YAML text", "name only manifests, or give the file another ending than .yaml"

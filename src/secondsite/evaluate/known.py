@@ -19,12 +19,12 @@ from secondsite.model.system import System
 def require(system: System, catalogue: Catalogue) -> None:
     """Raises InputError with everything that no table knows and nothing stands in for, each with its remedy."""
     unknown = tuple(region for region in _regions(system) if not _known(region, catalogue))
-    problems = [*_unpriced(unknown), *_unmeasured(system, catalogue, unknown)]
+    problems = [*_unpriced(unknown, system.file), *_unmeasured(system, catalogue, unknown)]
     if problems:
         raise InputError(problems)
 
 
-def _unpriced(unknown: Sequence[Region]) -> Iterator[Problem]:
+def _unpriced(unknown: Sequence[Region], file: str) -> Iterator[Problem]:
     if not unknown:
         return
     names = ", ".join(f"{region.provider or '(no provider)'} {region.name}" for region in unknown)
@@ -34,7 +34,7 @@ def _unpriced(unknown: Sequence[Region]) -> Iterator[Problem]:
         for region in unknown
     )
     yield Problem(
-        Place("secondsite.yaml"),
+        Place(file),
         f"no prices and no round-trip times are known for {names}",
         "write `premises:` with its own prices, round trips and a region that it is like (docs/evaluate.md), or name "
         f"the regions that stand in for them, in {USER_FOLDER}: {commands}",

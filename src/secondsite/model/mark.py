@@ -22,6 +22,9 @@ class Knowledge(StrEnum):
 NOT_SET = "not set"
 """Why a value is assumed that its configuration was read for: nobody set it there."""
 
+DEFAULT = f"{NOT_SET}: "
+"""What the reason begins with where nobody set it and the server has a default of its own."""
+
 
 @frozen
 class Mark:

@@ -108,6 +108,11 @@ class Stream:
         prefixes = {"KV_": StreamKind.KV, "OBJ_": StreamKind.OBJECT}
         return next((kind for prefix, kind in prefixes.items() if self.name.startswith(prefix)), StreamKind.STREAM)
 
+    @property
+    def only_sources(self) -> bool:
+        """Whether it takes nothing but what others hold: it has sources, and no subject that anybody could write to."""
+        return bool(self.sources) and not self.subjects and self.kind is StreamKind.STREAM
+
 
 @frozen
 class GatewayLink:

@@ -14,7 +14,7 @@ from secondsite.model.economics import Economics
 from secondsite.model.external_service import ExternalService
 from secondsite.model.gateway import Gateway
 from secondsite.model.load import Load, Population
-from secondsite.model.mark import Mark
+from secondsite.model.mark import Knowledge, Mark
 from secondsite.model.nats import NatsCluster
 from secondsite.model.operate import Operate
 from secondsite.model.place import Place
@@ -105,4 +105,10 @@ class System:
             if mark and mark.place:
                 return mark.place
             path = path.rpartition(".")[0]
-        return Place("secondsite.yaml")
+        return Place(self.file)
+
+    @cached_property
+    def file(self) -> str:
+        """The file that a person wrote it in, by what they wrote; its usual name where they wrote nothing."""
+        written = (mark.place for mark in self.marks.values() if mark.origin is Knowledge.WRITTEN and mark.place)
+        return next((place.file for place in written), "secondsite.yaml")

@@ -36,7 +36,7 @@ from secondsite.secrets.door import SecretPlaces
 from secondsite.secrets.entry import SecretsRefusedError
 from secondsite.secrets.fingerprints import differing
 from secondsite.stores.postgres_place import PostgresPlace, StoreRefusedError
-from secondsite.stores.redis import RedisServer
+from secondsite.stores.redis import RedisServer, refuse_default
 from secondsite.stores.redis_place import RedisPlace
 from secondsite.stores.server import StoreState
 from secondsite.strategies.stores import StoreReplica, store_replicas
@@ -228,6 +228,7 @@ async def _store(name: str, place: PostgresPlace | RedisPlace) -> PlaceFinding:
     async def ask() -> str:
         if isinstance(place, RedisPlace):
             state = await RedisServer(place).look()
+            refuse_default(place)
             return f"logged in, it {'follows another' if state.replica else 'takes writes'}"
         async with place.open() as session:
             superuser, follows = (

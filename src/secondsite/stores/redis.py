@@ -114,11 +114,12 @@ class RedisServer:
     async def fence(self, within_s: float = 10.0) -> tuple[int, bool]:
         """How many sessions were ended, and whether the fence outlives a restart. Done again it changes nothing.
 
-        Raises StoreRefusedError where writers use this very login, or replicas a user that would be off.
+        Raises StoreRefusedError where writers use this very login, or may, or replicas a user that would be off.
         """
+        refuse_default(self.place)
         async with self.place.open() as session:
             await _refuse_our_own(session, self.place.user)
-            known = await _fenced_users(session)
+            known = await _fenced_users(session) or ()
             on = [name for name in await _users_on(session) if name != self.place.user]
             replicating = {each["user"] for each in await _clients(session) if "S" in each["flags"]}
             fenced = [name for name in on if name not in replicating]
@@ -135,7 +136,7 @@ class RedisServer:
     async def unfence(self) -> None:
         """Those that the fence turned off are on again."""
         async with self.place.open() as session:
-            for name in await _fenced_users(session):
+            for name in await _fenced_users(session) or ():
                 await session.ask("ACL", "SETUSER", name, "on")
             await session.ask("ACL", "DELUSER", FENCE_USER)
             await _kept(session)
@@ -211,7 +212,7 @@ async def _look(session: RedisSession) -> RedisState:
         linked=replication.get("master_link_status") == "up",
         before=replication["master_replid2"] if parted > 0 else "",
         parted_at=max(0, parted - 1),
-        fenced=bool(await _fenced_users(session)),
+        fenced=await _fenced_users(session) is not None,
         persistent=persistence.get("aof_enabled") == "1" or int(persistence.get("rdb_last_save_time", "0")) > 0,
         keys=sum(int(each["keys"]) for each in keyspace.values()),
         followers=_followers(replication),
@@ -235,13 +236,13 @@ async def _users_on(session: RedisSession) -> list[str]:
     return [words[1] for words in rules if "on" in words[2:]]
 
 
-async def _fenced_users(session: RedisSession) -> list[str]:
-    """Empty where there is no fence."""
+async def _fenced_users(session: RedisSession) -> list[str] | None:
+    """Whom the fence turned off, which may be nobody; None where there is no fence."""
     for rule in await session.ask("ACL", "LIST"):
         words = _text(rule).split()
         if words[1] == FENCE_USER:
             return [word[1:] for word in words[2:] if word.startswith("~")]
-    return []
+    return None
 
 
 async def _clients(session: RedisSession) -> list[dict[str, str]]:
@@ -255,6 +256,14 @@ async def _writers(session: RedisSession, ours: str) -> list[str]:
     """Users of clients that are no replicas and not this program."""
     others = [each for each in await _clients(session) if "S" not in each["flags"]]
     return [each["user"] for each in others if (each["user"], each.get("name")) != (ours, CLIENT_NAME)]
+
+
+def refuse_default(place: RedisPlace) -> None:
+    """Raises StoreRefusedError: whoever has the password alone is that user, and no fence would hold anybody back."""
+    if place.user == "default":
+        what = "this login is the default user, which clients are too, and a rule cannot tell them apart"
+        remedy = "give operators a user of their own: ACL SETUSER dr on >PASSWORD ~* &* +@all"
+        raise StoreRefusedError.at(place.shown, what, remedy)
 
 
 async def _refuse_our_own(session: RedisSession, user: str) -> None:

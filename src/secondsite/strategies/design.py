@@ -52,7 +52,7 @@ class Kit:
     def _region(self, region: Region | None, key: str) -> Region:
         if region is None:
             raise InputError.at(
-                "secondsite.yaml",
+                self.system.file,
                 f"no {key} region is configured, and this strategy needs one",
                 f"add `{key}: {{provider: {self.home.provider}, name: …}}`; `secondsite catalogue regions` lists them",
             )

@@ -16,8 +16,9 @@ from attrs import frozen
 
 from secondsite.backup.signing import SigningKey, is_signature
 from secondsite.backup.strict import MisfitError, parse, structure
-from secondsite.model.errors import InputError
+from secondsite.model.errors import InputError, Problem
 from secondsite.model.fault import Fault
+from secondsite.model.place import Place
 from secondsite.watch.operations import PlanRefusal
 
 SCHEMA = "secondsite/approval/1"
@@ -105,7 +106,7 @@ def verified(content: bytes, approvers: Mapping[str, str]) -> Approval:
 
 
 def check_answers(approval: Approval, ask: Ask | None) -> None:
-    """Raises InputError where this is not what is asked now."""
+    """Raises InputError where this is not what is asked now, or begins nothing, as a guard stands."""
     if ask is None:
         raise InputError.at("approval", "no approval is requested now", "check the page of the watch")
     if approval.ask != ask.id or approval.plan != ask.plan:
@@ -118,6 +119,13 @@ def check_answers(approval: Approval, ask: Ask | None) -> None:
         raise InputError.at(
             "approval", "there is no plan to approve", "find out why none can be made; it will be retried"
         )
+    if standing := [one for one in ask.refusals if one.absolute or one.guard not in approval.allow]:
+        raise InputError([_standing(one) for one in standing])
+
+
+def _standing(one: PlanRefusal) -> Problem:
+    lifted = f"{one.remedy}; nobody can lift it" if one.absolute else f"if you are sure, add --allow {one.guard}"
+    return Problem(Place("approval"), f"nothing begins: {one.guard}: {one.what}", lifted)
 
 
 def read_approvers(path: Path) -> Mapping[str, str]:

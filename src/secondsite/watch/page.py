@@ -77,9 +77,12 @@ def _of_region(status: Mapping[str, Any]) -> Headline | None:
 def _of_readiness(status: Mapping[str, Any]) -> Headline | None:
     if not status["journal"]["known"]:
         return Headline("bad", "Not ready", status["journal"]["problem"] or "The shared journal has not been read yet.")
-    not_ready = ", ".join(one["fault"] for one in status["readiness"] if not one["ready"])
-    if not_ready:
-        return Headline("bad", "Not ready", f"A failover could not run now ({not_ready}); see below.")
+    if could_not := ", ".join(one["fault"] for one in status["readiness"] if not one["could_run"]):
+        return Headline("bad", "Not ready", f"A failover could not run now ({could_not}); see below.")
+    if lacking := ", ".join(one["fault"] for one in status["readiness"] if not one["ready"]):
+        return Headline(
+            "warn", "Not as planned", f"A failover could run and would lack something ({lacking}); see below."
+        )
     return None
 
 

@@ -29,8 +29,8 @@ class ReadyStep:
 
 @frozen
 class ReadyPlan:
-    """``refusals`` empty: it may run, and nothing that it would feel is missing. ``problem``: why no plan could be
-    made; ``made_s`` on the monotonic clock."""
+    """``refusals`` empty: it may run, and nothing that it would feel is missing; ``felt``: those of them that no plan
+    refuses. ``problem``: why no plan could be made; ``made_s`` on the monotonic clock."""
 
     fault: Fault
     made_s: float
@@ -38,10 +38,16 @@ class ReadyPlan:
     refusals: tuple[PlanRefusal, ...] = ()
     problem: str = ""
     steps: tuple[ReadyStep, ...] = ()
+    felt: tuple[PlanRefusal, ...] = ()
 
     @property
     def ready(self) -> bool:
         return not self.refusals and not self.problem
+
+    @property
+    def could_run(self) -> bool:
+        """Also where it would lack something."""
+        return not self.problem and all(one in self.felt for one in self.refusals)
 
 
 @define
@@ -89,7 +95,8 @@ class Readiness:
         refusals = refusals_of(plan)
         moved = any(one.guard == _MOVED for one in refusals)  # then home is not where clients should be
         steps = tuple(ReadyStep(one.step.id, one.step.title, one.changes, one.now) for one in plan.steps)
-        return ReadyPlan(fault, self.clock(), plan.hash, (*refusals, *(() if moved else short)), steps=steps)
+        felt = () if moved else short
+        return ReadyPlan(fault, self.clock(), plan.hash, (*refusals, *felt), steps=steps, felt=felt)
 
 
 def _shown(one: ReadyPlan) -> object:

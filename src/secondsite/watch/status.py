@@ -93,6 +93,7 @@ def _plan(one: ReadyPlan, now_s: float) -> dict[str, Any]:
     return {
         "fault": str(one.fault),
         "ready": one.ready,
+        "could_run": one.could_run,
         "plan": one.plan,
         "made_s": now_s - one.made_s,
         "problem": one.problem,

@@ -42,7 +42,7 @@ def load_streams(setup: Setup) -> tuple[LedgerStream, ...]:
     if not wanted:
         what = "no stream or bucket of the system accepts a plain write, so a drill cannot write to it"
         raise InputError.at(
-            "secondsite.yaml", what, "declare its streams under `nats`, or read them with `init --nats URL`"
+            setup.system.file, what, "declare its streams under `nats`, or read them with `init --nats URL`"
         )
     # The first is what a failover's probe is written to.
     return tuple(sorted(wanted, key=lambda each: (each.objects, each.retention != "limits", each.kv)))

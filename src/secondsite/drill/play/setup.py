@@ -85,9 +85,7 @@ def make_setup(
     """Raises InputError for a system without streams: there is nothing to write to, and nothing to lose."""
     if not any(cluster.streams for cluster in system.nats):
         what = "the system has no stream, so a drill cannot write to it"
-        raise InputError.at(
-            "secondsite.yaml", what, "declare its streams under `nats`, or read them with `init --nats URL`"
-        )
+        raise InputError.at(system.file, what, "declare its streams under `nats`, or read them with `init --nats URL`")
     kit = Kit.of(system, catalogue)
     production = on_version(strategy, kit, nats_version)
     chosen = profile(profile_name, production, catalogue.figures)

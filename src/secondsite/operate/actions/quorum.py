@@ -192,15 +192,19 @@ class Elect:
         leaders: dict[str, str] = {}
 
         async def elected(family: StreamFamily) -> bool:
-            """A group without a leader keeps silent: it is asked again, not waited for."""
+            """A group without a leader keeps silent: it is asked again, not waited for. What has no subject of its own
+            is asked for its leader alone."""
             placement = family.at(region) or family.origin
+            written = () if family.origin.stream.only_sources else family.subjects
             try:
                 async with asyncio.timeout(ANSWER_S), context.world.streams(region) as door:
                     state = await door.stream(placement.name)
-                    answers = [await door.probe(probe_subject(subject)) for subject in family.subjects]
+                    answers = [await door.probe(probe_subject(subject)) for subject in written]
             except TimeoutError:
                 return False
             if state is None or any(answer is None or answer.stream != placement.name for answer in answers):
+                return False
+            if not state.leader and not written:
                 return False
             leaders[family.name] = state.leader
             return True

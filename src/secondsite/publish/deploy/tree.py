@@ -58,7 +58,7 @@ def files(
         )
     if not deployment.clusters:
         what = "the system has no NATS cluster, so there is nothing to render"
-        raise InputError.at("secondsite.yaml", what, "declare it under `nats`, or read it with `init --nats URL`")
+        raise InputError.at(deployment.system.file, what, "declare it under `nats`, or read it with `init --nats URL`")
     return {
         **server_files(deployment, book),
         **stream_files(deployment),

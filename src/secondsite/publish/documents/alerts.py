@@ -215,7 +215,7 @@ def _watched(inputs: Inputs) -> Iterator[AlertRule]:
         "< 1",
         600,
         "critical",
-        "a failover for {{ $labels.fault }} could not run now",
+        "a failover for {{ $labels.fault }} could not run now, or would lack something",
         "secondsite_plan_refused and the page of the watch show what blocks it",
         threshold=1,
     )

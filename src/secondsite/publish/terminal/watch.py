@@ -40,8 +40,12 @@ def _asks(ask: Mapping[str, Any] | None) -> Iterator[str]:
         return
     yield f"ASKS {ask['id']}: {ask['question']}? {ask['why']}"
     yield from (f"  STOPS: {stop}" for stop in ask["stops"])
-    yield from (f"  GUARD {one['guard']}: {one['what']}" for one in ask["refusals"])
-    yield f"  to approve: secondsite watch approve --ask {ask['id']} --plan {ask['plan']} --key KEY --at URL"
+    for one in ask["refusals"]:
+        yield f"  GUARD {one['guard']}: {one['what']}"
+        lifted = f"nobody can lift it: {one['remedy']}" if one["absolute"] else f"lifted by --allow {one['guard']}"
+        yield f"    {lifted}"
+    if ask["plan"]:
+        yield f"  to approve: secondsite watch approve --ask {ask['id']} --plan {ask['plan']} --key KEY --at URL"
 
 
 def _operation(one: Mapping[str, Any] | None) -> Iterator[str]:
@@ -67,6 +71,7 @@ def _copies(copies: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _plan(plan: Mapping[str, Any]) -> Iterator[str]:
-    could = "a failover could run" if plan["ready"] else "A FAILOVER COULD NOT RUN"
+    could = "a failover could run" if plan["could_run"] else "A FAILOVER COULD NOT RUN"
+    could += "" if plan["ready"] or not plan["could_run"] else ", NOT AS PLANNED"
     yield f"{plan['fault']}: {could}{_tail(plan['problem'])}"
     yield from (f"  {one['step']}: {one['guard']}: {one['what']}; {one['remedy']}" for one in plan["refusals"])
