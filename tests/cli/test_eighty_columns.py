@@ -69,6 +69,24 @@ def test_what_operate_check_says_fits_as_well(monkeypatch: pytest.MonkeyPatch) -
     assert " ".join(" ".join(lines).split()) == " ".join(" ".join(piped).split()), "nothing is left out"
 
 
+def test_a_plan_fits_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is read at night, on a laptop: no region answers here, so every guard speaks."""
+    shutil.copy(EXAMPLE / "secondsite.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    regions = ("us-east-1=nats://127.0.0.1:1", "us-west-2=nats://127.0.0.1:1")
+    arguments = ["failover", "plan", *(part for one in regions for part in ("--nats", one))]
+    assert run(arguments) == 1
+    piped = capsys.readouterr().out.splitlines()
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    assert run(arguments) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(cell_len, lines)) <= 80 < max(map(cell_len, piped))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("manifests", ["manifests", "manifests/nats"])
 def test_what_init_says_fits_as_well(

@@ -155,7 +155,7 @@ def test_rpo_in_messages_bytes_and_seconds_by_stream(make: Maker, copy_of: Copie
     findings = check(made.history, Finals(copies))
     by_stream = rpo_by_stream(made.history, findings, 10 * S)
     events = by_stream["EVENTS"]
-    assert (events.messages, events.bytes, events.seconds, events.after_fault) == (2, 12, 6.0, 1)
+    assert (events.messages, events.bytes, events.seconds) == (2, 12, 6.0)
     assert (by_stream["OTHER"].messages, by_stream["OTHER"].seconds) == (1, 2.0)
     assert by_stream["KV_c"].messages == 0
     whole = rpo(made.history, findings, 10 * S)
@@ -166,7 +166,7 @@ def test_only_losses_from_after_the_fault_have_no_age(make: Maker, copy_of: Copi
     made = make([W(11 * S, 12 * S)])
     findings = check(made.history, Finals([copy_of([]), copy_of([], "OTHER"), copy_of([], "KV_c")]))
     lost = rpo(made.history, findings, 10 * S)
-    assert (lost.messages, lost.seconds, lost.after_fault) == (1, 0.0, 1)
+    assert (lost.messages, lost.seconds) == (1, 0.0)
 
 
 def test_the_window_of_a_loss_reaches_from_the_oldest_lost_write_to_the_newest(make: Maker, copy_of: Copier) -> None:
@@ -188,7 +188,7 @@ def test_of_two_faults_the_one_counts_that_lost_the_writes(make: Maker, copy_of:
     findings = check(made.history, Finals([copy_of(made.identities[:2]), copy_of([], "OTHER"), copy_of([], "KV_c")]))
     faults = 10 * S, 70 * S
     lost = rpo(made.history, findings, *faults)
-    assert (lost.messages, lost.seconds, lost.after_fault) == (1, 2.0, 0)
+    assert (lost.messages, lost.seconds) == (1, 2.0)
     window = loss_window(made.history, findings.marks.fate, *faults)
     assert (window.least, window.most) == (2.0, 3.0)
 
@@ -198,7 +198,7 @@ def test_what_the_first_of_two_faults_lost_counts_by_it(make: Maker, copy_of: Co
     there = [copy_of([made.identities[0], made.identities[2]]), copy_of([], "OTHER"), copy_of([], "KV_c")]
     findings = check(made.history, Finals(there))
     lost = rpo(made.history, findings, 10 * S, 70 * S)
-    assert (lost.messages, lost.seconds, lost.after_fault) == (2, 6.0, 0)
+    assert (lost.messages, lost.seconds) == (2, 6.0)
     window = loss_window(made.history, findings.marks.fate, 10 * S, 70 * S)
     assert (window.least, window.most) == (6.0, 8.0)
 

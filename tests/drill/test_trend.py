@@ -93,6 +93,9 @@ def test_what_does_not_move_is_met() -> None:
 def test_too_few_samples_are_no_trend() -> None:
     assert trend([], []) is None
     assert trend(range(STRETCHES - 1), [17.0] * (STRETCHES - 1)) is None
+    most = 4 * STRETCHES // 3
+    assert trend(range(most), [17.0] * most) is not None, "three quarters of them are after the warm-up"
+    assert trend(range(most - 1), [17.0] * (most - 1)) is None
 
 
 def test_one_wild_value_in_each_stretch_moves_nothing() -> None:

@@ -10,6 +10,7 @@ from secondsite.model.measurement import DataLoss
 from secondsite.model.wording import duration
 from secondsite.publish.content.measured_words import rpo_words
 from secondsite.publish.text.figure import figure, made_of
+from secondsite.publish.text.nonbreaking import quantity
 
 
 def test_a_spread_is_given_in_one_unit() -> None:
@@ -45,6 +46,12 @@ def test_unbounded_says_why_from_the_input_to_blame() -> None:
 def test_the_last_digits_of_an_order_are_no_part_of_a_page() -> None:
     one, other = (made_of("15.1", "sum", order) for order in (15.070041518185272, 15.070041518722526))
     assert one == other
+
+
+def test_a_line_may_break_where_a_unit_says_of_what_or_per_what() -> None:
+    """Held together as one word, ``share of region losses`` made a table wider than its page."""
+    assert quantity(0.02, "share of region losses") == "0.02\u00a0share of region losses"
+    assert quantity(3.0, "per site and year") == "3 per site and year"
 
 
 def test_what_a_store_lost_is_told_in_commits_and_what_a_stream_lost_in_messages() -> None:

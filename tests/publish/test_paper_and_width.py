@@ -83,3 +83,17 @@ def test_a_heading_of_columns_is_printed_on_each_page_of_its_table(
     finally:
         browser.cdp("Emulation.setEmulatedMedia", media="")
     assert set(found) == {"contents"}
+
+
+def test_a_third_region_is_not_cut_off_on_a_laptop(browser: Browser, pytestconfig: pytest.Config) -> None:
+    """Three regions side by side are 1,288 px: the third began beyond the edge of a page of 1,012 px."""
+    browser.show(width=COLUMN_PX)
+    browser.open((pytestconfig.rootpath / "examples/kgents/docs/saas/report.html").as_uri())
+    hidden = browser.run(
+        """
+        const drawing = document.querySelector('.topology');
+        drawing.setAttribute('width', 1288);
+        return drawing.getBoundingClientRect().right - drawing.parentElement.getBoundingClientRect().right;
+        """
+    )
+    assert hidden <= 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-import time
 from collections.abc import Mapping
 
 import pytest
@@ -169,11 +168,14 @@ async def test_the_printed_command_promotes(monkeypatch: pytest.MonkeyPatch) -> 
 
 @in_loop
 async def test_a_reader_that_holds_up_replay_does_not_hold_up_the_promotion() -> None:
-    """By itself PostgreSQL gives the reader 30 s: max_standby_streaming_delay."""
+    """The standby would wait for it for ever: a promotion that ended no reader would not come to its end."""
     async with postgres_pair() as pair:
         await pair.write(pair.home, "a")
         await pair.caught_up()
         standby = pair.server(pair.away)
+        async with standby.place.open() as session:
+            await session.rows("ALTER SYSTEM SET max_standby_streaming_delay = -1")
+            await session.rows("SELECT pg_reload_conf()")
         async with standby.place.open() as reader:
             await reader.rows("BEGIN ISOLATION LEVEL REPEATABLE READ")
             await reader.rows(f"SELECT count(*) FROM {TABLE}")  # noqa: S608 - our own table
@@ -183,9 +185,7 @@ async def test_a_reader_that_holds_up_replay_does_not_hold_up_the_promotion() ->
             position = (await pair.server(pair.home).look()).position
             look = await _received(standby, position)
             assert look.replayed < look.position
-            began_s = time.monotonic()
             await standby.promote()
-            assert time.monotonic() - began_s < 20.0
             with pytest.raises(MachineError):
                 await reader.rows("SELECT 1")
         assert await pair.ids(pair.away) == ["a", "b"]

@@ -6,7 +6,6 @@ missed. Each has its control: the same commits over the same link, without what 
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,9 +30,7 @@ LONG = (
 async def lost_with_the_region(pair: PostgresPair, acknowledged: list[str], folder: Path) -> set[str]:
     """Acknowledged, and not there once the other region serves; the old primary's files give back just those."""
     await pair.lab.kill_region(pair.home)
-    begin = time.monotonic()
     await pair.server(pair.away).promote()
-    assert time.monotonic() - begin < 10.0, "nobody waits for what cannot come any more"
     left = await pair.ids(pair.away)
     assert set(left) <= set(acknowledged), "what never committed is nowhere"
     lost = set(acknowledged) - set(left)

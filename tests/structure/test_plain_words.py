@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "secondsite"
 DIALECT = (
     *("unasked", "its own words", "mend that", "all without", "default: ()", "nothing to hurry", "nobody told"),
+    *("services of others", "ask who it is", "how far an operation is", "undo what is due", "one of --from without"),
     *("of asked", "have to turn red", "has to turn red", "on and on", "there is no such", "look whether", "see to it"),
     *("is there already", "is not there,", "nobody said how", "takes no writes", "gave it up", "say the same again"),
     *("lost on the way", "told by nobody", "what only it has was", "was lifted meanwhile", "as we are:", "our login"),

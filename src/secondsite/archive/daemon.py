@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from secondsite.archive.chain import Chain, read_head
 from secondsite.archive.layout import index_key
@@ -78,7 +78,6 @@ class ArchiveDaemon:
     report: Callable[[str], None]
     after: Callable[[Shipper, Shipped], Awaitable[None]]
     _wait_s: float = FIRST_WAIT_S
-    _behind_since: float = field(factory=time.monotonic)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop``; a checkpoint under way completes first."""

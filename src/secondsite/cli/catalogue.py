@@ -39,6 +39,8 @@ class RowSource:
         return 0
 
 
+Provider = Annotated[str, Parameter(help="Provider, such as aws, gcp, azure or your own.")]
+RegionOf = Annotated[str, Parameter(help="Region of the provider.")]
 From = Annotated[RowSource, Parameter(name="*")]
 
 app = App(name="catalogue", help="Look up and extend prices, round-trip times and regions.")
@@ -46,9 +48,9 @@ app = App(name="catalogue", help="Look up and extend prices, round-trip times an
 
 @app.command(name="add-rtt")
 def add_rtt(
-    src: str,
-    dst: str,
-    ms: NonNegativeFloat,
+    src: Annotated[str, Parameter(help="From this region.")],
+    dst: Annotated[str, Parameter(help="To this region.")],
+    ms: Annotated[NonNegativeFloat, Parameter(help="Median round-trip time in milliseconds.")],
     *,
     origin: From,
     provider: str = "",
@@ -70,11 +72,11 @@ def add_rtt(
 
 @app.command(name="add-price")
 def add_price(
-    provider: str,
-    item: str,
-    region: str,
-    price: NonNegativeFloat,
-    unit: str,
+    provider: Provider,
+    item: Annotated[str, Parameter(help="Item of the price list, such as lb_hour.")],
+    region: RegionOf,
+    price: Annotated[NonNegativeFloat, Parameter(help="Price of one unit in US dollars.")],
+    unit: Annotated[str, Parameter(help="Unit, such as USD/h or USD/GB.")],
     *,
     origin: From,
 ) -> int:
@@ -84,11 +86,11 @@ def add_price(
 
 @app.command(name="add-counterpart")
 def add_counterpart(
-    provider: str,
-    region: str,
-    aws: str,
-    gcp: str,
-    azure: str,
+    provider: Provider,
+    region: RegionOf,
+    aws: Annotated[str, Parameter(help="AWS region, such as eu-central-1.")],
+    gcp: Annotated[str, Parameter(help="Google Cloud region, such as europe-west3.")],
+    azure: Annotated[str, Parameter(help="Azure region, such as germanywestcentral.")],
     *,
     origin: From,
 ) -> int:
@@ -97,7 +99,7 @@ def add_counterpart(
 
 
 @app.command
-def regions(provider: str = "") -> int:
+def regions(provider: Annotated[str, Parameter(help="Only the regions of this provider.")] = "") -> int:
     """List the known regions, of one provider or of all."""
     by_provider: dict[str, list[str]] = defaultdict(list)
     for owner, region in sorted(load_regions().continents):

@@ -37,7 +37,7 @@ app.command(
 app.command(
     "secondsite.cli.drill_undo:undo",
     name="undo",
-    help="Give back a region that a game day took away, or guard it: undo what is due.",
+    help="Undo the faults of a game day, now or (--guard) as each expires.",
 )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts.types import PositiveFloat
 
 from secondsite.cli.options import SYSTEM_FILE
-from secondsite.cli.stores import Flag, option
+from secondsite.cli.stores import option
 from secondsite.model.errors import EXIT_HOLDS, EXIT_INTERRUPTED, InputError
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ def undo(
         bool, option("Keep running: undo each fault when it expires, and report that this guard is alive.")
     ] = False,
     every_s: Annotated[PositiveFloat, option("--guard: seconds between checks.")] = EVERY_S,
-    quiet: Flag = False,
+    quiet: Annotated[bool, option("Do not report what is undone.", negative="")] = False,
 ) -> int:
-    """Give back everything that a game day took away and that still stands, due or not; with --guard only what is due.
+    """Undo every fault of a game day that is still in force, expired or not; with --guard only those that have expired.
 
-    Twice changes nothing. What somebody else scaled meanwhile stays as it is.
+    Running it again changes nothing. A workload that somebody else has scaled since then stays as it is.
     """
     from secondsite.drill.gameday.guard import FaultGuard, give_back
 

@@ -47,14 +47,14 @@ class GameDayOptions:
     approve: Annotated[str, option("--on staging: the hash that the same command prints without it.")] = ""
     fault_by: Annotated[
         Literal["scale-to-zero", "network-policy", "resource", "command"],
-        option("--on staging: how the region is taken away."),
+        option("--on staging: how the region is taken down."),
     ] = "scale-to-zero"
     resource: Annotated[
         Path | None, option("--fault-by resource: a YAML file of Chaos Mesh or LitmusChaos resources.")
     ] = None
-    away: Annotated[str, option("--fault-by command: takes the region away.")] = ""
+    away: Annotated[str, option("--fault-by command: command that takes the region down.")] = ""
     back: Annotated[
-        str, option("--fault-by command: gives it back; runs after --lasts even when this process is dead.")
+        str, option("--fault-by command: command that restores it; runs after --lasts-s, even if this process dies.")
     ] = ""
     lasts_s: Annotated[PositiveFloat, option("--on staging: seconds after which the fault undoes itself.")] = 1800.0
     cordon: Annotated[bool, option("--on staging: cordon the nodes as well.")] = True

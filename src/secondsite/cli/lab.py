@@ -24,7 +24,7 @@ Block = Annotated[int | None, Parameter(help="Name of the lab, if several run.")
 
 @app.command
 def up(
-    strategy: str = "warm-standby/leafnode-mirror",
+    strategy: Annotated[str, Parameter(help="Strategy to run.")] = "warm-standby/leafnode-mirror",
     *,
     file: Annotated[Path, Parameter(help="The system file.")] = SYSTEM_FILE,
     nats_version: Annotated[str, Parameter(help="nats-server version for all servers; by default the system's.")] = "",
@@ -88,7 +88,7 @@ def status(*, block: Block = None, json_: Json = False) -> int:
 
 
 @app.command
-def fetch(version: str) -> int:
+def fetch(version: Annotated[str, Parameter(help="Such as 2.12.3, or 2.10.")]) -> int:
     """Download a nats-server version (2.10 means the newest known 2.10), verified by pinned hashes."""
     from secondsite.lab.nats_binary import fetch as download
     from secondsite.lab.nats_binary import resolve

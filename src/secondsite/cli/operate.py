@@ -19,7 +19,7 @@ from secondsite.cli.operating_world import (
     procedure_of,
     world_of,
 )
-from secondsite.cli.stores import Flag, option, print_json
+from secondsite.cli.stores import Json, option, print_json
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, EXIT_UNPROVEN, InputError
 
 if TYPE_CHECKING:
@@ -28,14 +28,17 @@ if TYPE_CHECKING:
 
 app = App(
     name="operate",
-    help="Check that a failover could run now; in a region, release paused controllers, cut off services, run a Job.",
+    help="Check that a failover could run now; in a region, resume controllers, isolate services, run a Job.",
 )
 
 
+RegionName = Annotated[str, option("Region, as named in `operate: places:`.")]
+
+
 @app.command
-def check(*, what: Chosen = WHAT, where: Placed = WHERE, json: Flag = False) -> int:
-    """Open every place of `operate:`, ask who it is and what we may do there, and say what stays by hand. Changes
-    nothing. Exit code: 0 all is there, 1 something refuses or is wrong, 3 somebody did not answer.
+def check(*, what: Chosen = WHAT, where: Placed = WHERE, json: Json = False) -> int:
+    """Connect to every place in `operate:`, check its identity and our rights, and list the manual steps. Changes
+    nothing. Exit code: 0 ready, 1 something is wrong or refused, 3 something did not answer.
     """
     from secondsite.discover.system_file.reading import load_system
     from secondsite.operate.check import Answer, plain, prepared
@@ -53,9 +56,9 @@ def check(*, what: Chosen = WHAT, where: Placed = WHERE, json: Flag = False) -> 
 
 
 @app.command
-def release(region: str, /, *, what: Chosen = WHAT) -> int:
-    """Give controllers (Argo CD, Flux) of a region that a failover held still what they had before. Do so once their
-    source says what should run there now: they put it back.
+def release(region: RegionName, /, *, what: Chosen = WHAT) -> int:
+    """Resume the controllers (Argo CD, Flux) that a failover paused in a region. First commit what should run there
+    now: they apply what is in Git.
     """
     from secondsite.discover.system_file.reading import load_system
     from secondsite.operate.cluster_workloads import cluster_workloads
@@ -73,7 +76,7 @@ def release(region: str, /, *, what: Chosen = WHAT) -> int:
 
 @app.command
 def fence(
-    region: str,
+    region: RegionName,
     /,
     *,
     what: Chosen = WHAT,
@@ -82,10 +85,10 @@ def fence(
         bool, option("Carry it out; without this option, only show what would be done.", negative="")
     ] = False,
 ) -> int:
-    """Cut the services of a region off by NetworkPolicies: nothing reaches them, and they reach nothing.
+    """Isolate the services of a region by NetworkPolicies that deny all traffic to and from them.
 
-    NATS and databases are left alone. It takes effect where the network plugin of the cluster enforces policies, and
-    connections that stand may stay. Exit code: 0 it is so (or can be done), 1 another policy keeps a service open.
+    NATS and databases are not affected. It works only if the network plugin of the cluster enforces policies, and open
+    connections may survive. Exit code: 0 isolated (or possible), 1 another policy still allows traffic to a service.
     """
     from secondsite.discover.system_file.reading import load_system
     from secondsite.operate.cluster_fence import fence_lines, fenced_region, lifted_region, region_state
@@ -106,8 +109,8 @@ def fence(
 
 @app.command
 def job(
-    region: str,
-    of: str,
+    region: RegionName,
+    of: Annotated[str, option("cronjob/NAMESPACE/NAME or job/NAMESPACE/NAME.")],
     /,
     *,
     what: Chosen = WHAT,
@@ -120,8 +123,8 @@ def job(
     """Run a Job in the cluster of a region: from the template of `cronjob/NAMESPACE/NAME`, or as a copy of
     `job/NAMESPACE/NAME`.
 
-    A name runs once: a Job that exists already is waited for, and not started a second time. Shows the last lines of
-    its log. Exit code: 0 it is complete (or can be started), 1 it failed, 3 it has not ended in time.
+    A Job of this name runs once: if it exists already, it is waited for and not started again. Shows the last lines of
+    its log. Exit code: 0 complete (or can be started), 1 failed, 3 still running after --within.
     """
     from secondsite.discover.system_file.reading import load_system
     from secondsite.operate.cluster_jobs import job_origin, job_run, job_shown, ran_lines, shown_lines

@@ -24,7 +24,7 @@ from secondsite.cli.operating_world import (
     procedure_of,
     world_of,
 )
-from secondsite.cli.stores import Flag, option, print_json
+from secondsite.cli.stores import Json, option, print_json
 from secondsite.model.errors import (
     EXIT_DOES_NOT_HOLD,
     EXIT_HOLDS,
@@ -48,7 +48,7 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
     app = App(name=str(direction), help=text)
 
     @app.command
-    def plan(*, what: Chosen = WHAT, where: Placed = WHERE, who: Declared = WHO, json: Flag = False) -> int:
+    def plan(*, what: Chosen = WHAT, where: Placed = WHERE, who: Declared = WHO, json: Json = False) -> int:
         """Show each step, what it would change now, and what blocks it. Changes nothing."""
         return _plan(direction, what, where, who, machine=json)
 
@@ -60,7 +60,7 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
         who: Declared = WHO,
         approve: Approve = "",
         journal: JournalPath = None,
-        json: Flag = False,
+        json: Json = False,
     ) -> int:
         """Carry the procedure out. A plan that changed since it was approved is refused; an operation that ended is
         archived, and this one begins its own.
@@ -80,7 +80,7 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
         who: Declared = WHO,
         approve: Approve = "",
         journal: JournalPath = None,
-        json: Flag = False,
+        json: Json = False,
     ) -> int:
         """Continue a run that stopped, failed or was killed."""
         path = _journal_path(direction, what, journal)
@@ -95,7 +95,7 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
         where: Placed = WHERE,
         who: Declared = WHO,
         journal: JournalPath = None,
-        json: Flag = False,
+        json: Json = False,
     ) -> int:
         """Stop the operation before any stream is promoted, and let the old writers write again."""
         path = _journal_path(direction, what, journal)
@@ -104,9 +104,9 @@ def make_app(direction: ProcedureDirection, text: str) -> App:
         return _abort(direction, what, where, who, path, machine=json)
 
     @app.command
-    def status(*, what: Chosen = WHAT, where: Placed = WHERE, journal: JournalPath = None, json: Flag = False) -> int:
-        """When, what and who: how far an operation is, by its journal. May be asked while it runs, on any machine:
-        with --nats the copy in the standby's region is read, which tells also who acts now.
+    def status(*, what: Chosen = WHAT, where: Placed = WHERE, journal: JournalPath = None, json: Json = False) -> int:
+        """Show the state of the operation from its journal: each step, when, and by whom. Safe while it runs. With
+        --nats, the copy in the standby's region is read, from any machine; it also shows who is running it.
         """
         return _status(direction, what, where, _journal_path(direction, what, journal), machine=json)
 

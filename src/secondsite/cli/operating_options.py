@@ -151,6 +151,6 @@ def destroying(fault: str) -> Fault:
 
     names = sorted(str(one) for one in Fault if one.destroys_data)
     if fault not in names:
-        what = f"nothing is restored in its place for {fault!r}"
-        raise InputError.at("--fault", what, f"name one of {', '.join(names)}")
+        what = f"repair restores what was destroyed, and {fault!r} destroys no data"
+        raise InputError.at("--fault", what, f"give --fault {' or --fault '.join(names)}")
     return Fault(fault)

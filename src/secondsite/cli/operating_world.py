@@ -73,7 +73,7 @@ class OperationScope:
         str, option(f"Deployed strategy; by default `operate: deployed` in the file, then {UNTOLD}.", name="--strategy")
     ] = ""
     fault: Annotated[
-        str, option("The fault: region, gray, control-plane, … (failover); deletion, bad-write (repair).")
+        str, option("The fault: region, gray, control-plane, … (failover); repair needs deletion or bad-write.")
     ] = "region"
     allow: Annotated[
         tuple[str, ...], option("Override a guard of the plan by its id; may be repeated.", negative="")
@@ -117,8 +117,8 @@ class OperationPlaces:
 
 @frozen
 class Who:
-    who: Annotated[str, option("Who declares the failover.")] = ""
-    why: Annotated[str, option("Why.")] = ""
+    who: Annotated[str, option("Who declares the operation.")] = ""
+    why: Annotated[str, option("Reason, for the journal.")] = ""
     fault_at: Annotated[NonNegativeFloat, option("When the fault happened, in seconds since the epoch, if known.")] = (
         0.0
     )

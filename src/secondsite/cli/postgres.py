@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from cyclopts.types import PositiveFloat
 
 from secondsite.cli.options import SYSTEM_FILE
-from secondsite.cli.stores import NO_SERVER, Flag, Server, option, print_json
+from secondsite.cli.stores import NO_SERVER, Json, Server, option, print_json
 from secondsite.discover.system_file.updating import check_recordable, record_restore
 from secondsite.extras import install
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError, MachineError
@@ -30,7 +30,7 @@ Within = Annotated[PositiveFloat, option("Seconds to wait for it.")]
 
 
 @app.command
-def status(dsn: Dsn, *, json: Flag = False) -> int:
+def status(dsn: Dsn, *, json: Json = False) -> int:
     """Show identity, timeline, role, position, lag, followers and slots. Changes nothing."""
     state = asyncio.run(_server(dsn).look())
     if json:
@@ -138,7 +138,7 @@ def prove(
     live: Annotated[str, option("Login of the live server: every table with rows there must have some.")] = "",
     record: Annotated[str, option("Record it for this backup of secondsite.yaml: restore_tested and its rate.")] = "",
     file: Annotated[Path, option("The system.")] = SYSTEM_FILE,
-    json: Flag = False,
+    json: Json = False,
 ) -> int:
     """Restore a backup into a scratch server, count its rows and time it; exit 1 if tables are missing."""
     from secondsite.lab.postgres_files import own, prefix
@@ -180,7 +180,7 @@ def events(
     header: Annotated[str, option("The event's header that holds the id.")] = "Nats-Msg-Id",
     where: Annotated[str, option("Column that must be true of a row whose event is expected.")] = "",
     server: Annotated[Server, Parameter(name="*")] = NO_SERVER,
-    json: Flag = False,
+    json: Json = False,
 ) -> int:
     """Compare rows with the events that were made of them, by id; exit 1 where one side lacks some. Changes nothing."""
     from secondsite.nats.event_ids import event_ids

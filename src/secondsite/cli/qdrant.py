@@ -17,21 +17,21 @@ from cyclopts.types import NonNegativeInt
 
 from secondsite.backup.qdrant_snapshots import SnapshotStore
 from secondsite.cli.backup_options import every as seconds
-from secondsite.cli.stores import Endpoint, Flag, open_store, option, passed_over, print_json
+from secondsite.cli.stores import Endpoint, Json, open_store, option, passed_over, print_json
 from secondsite.model.errors import EXIT_HOLDS, InputError, MachineError
 
 if TYPE_CHECKING:
     from secondsite.stores.qdrant import QdrantServer, RestoredCollection, SavedCollection
 
 app = App(name="qdrant", help="Count, save and restore the collections of a Qdrant server.")
-Url = Annotated[str, option("Its HTTP API, such as http://qdrant:6333.")]
+Url = Annotated[str, option("HTTP API of the server, such as http://qdrant:6333.")]
 Key = Annotated[str, option("API key: env:NAME or file:PATH.")]
-Folder = Annotated[Path, option("The folder of the snapshots.")]
+Folder = Annotated[Path, option("Folder of the snapshots.")]
 
 
 @app.command
-def status(url: Url, *, key: Key = "", json: Flag = False) -> int:
-    """Show its version, and the points of each collection, counted exactly. Changes nothing."""
+def status(url: Url, *, key: Key = "", json: Json = False) -> int:
+    """Show the version of the server and the exact number of points in each collection. Changes nothing."""
     server = _server(url, key)
     version, collections = server.version(), server.collections()
     if json:
@@ -48,10 +48,10 @@ def save(
     url: Url,
     *,
     folder: Folder | None = None,
-    to: Annotated[str, option("An object store instead: s3://bucket/prefix, gs://…, az://… or file:///folder.")] = "",
+    to: Annotated[str, option("Object store, instead of --folder: s3://bucket/prefix, gs://…, az://….")] = "",
     endpoint: Endpoint = None,
-    every: Annotated[str | None, option("Take one repeatedly, this often, such as 15m.")] = None,
-    keep: Annotated[NonNegativeInt, option("Keep so many in the object store; 0 keeps all.")] = 0,
+    every: Annotated[str | None, option("Keep running and take snapshots at this interval, such as 15m.")] = None,
+    keep: Annotated[NonNegativeInt, option("Number of snapshots to keep in the object store; 0 keeps all.")] = 0,
     key: Key = "",
 ) -> int:
     """Take a snapshot of every collection, and check its digest. Aliases are not in it."""
@@ -74,11 +74,14 @@ def restore(
     url: Url,
     *,
     folder: Folder | None = None,
-    from_: Annotated[str, Parameter(name="--from", help="An object store instead: its newest whole set.")] = "",
+    from_: Annotated[
+        str,
+        Parameter(name="--from", help="Object store, instead of --folder; its newest complete set."),
+    ] = "",
     endpoint: Endpoint = None,
     key: Key = "",
-    replace: Annotated[bool, option("Overwrite collections that are there.", negative="")] = False,
-    json: Flag = False,
+    replace: Annotated[bool, option("Overwrite existing collections.", negative="")] = False,
+    json: Json = False,
 ) -> int:
     """Restore every saved collection, count its points, and time it."""
     server = _server(url, key)
@@ -102,11 +105,11 @@ def follow(
     endpoint: Endpoint = None,
     every: Annotated[str, option("How often to look for a newer snapshot.")] = "1m",
     key: Key = "",
-    json: Flag = False,
+    json: Json = False,
 ) -> int:
-    """Load each new snapshot into a server that waits in another region. Stop it before that server serves.
+    """Load each new snapshot into a standby server in another region. Stop it before that server takes writes.
 
-    It stops by itself, with exit code 2, once a collection has other points than it loaded.
+    It exits with code 2 as soon as a collection differs from what it loaded.
     """
     server, known = _server(url, key), re.sub(r"[^A-Za-z0-9]", "-", urlsplit(url).netloc)
     store = SnapshotStore(open_store(from_, endpoint, "--from"))

@@ -10,7 +10,7 @@ from attrs import asdict
 from cyclopts import App
 from cyclopts.types import PositiveFloat
 
-from secondsite.cli.stores import Flag, option, print_json
+from secondsite.cli.stores import Json, option, print_json
 from secondsite.extras import install
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, MachineError
 from secondsite.model.wording import counted
@@ -24,7 +24,7 @@ Within = Annotated[PositiveFloat, option("Seconds to wait for it.")]
 
 
 @app.command
-def status(url: Url, *, json: Flag = False) -> int:
+def status(url: Url, *, json: Json = False) -> int:
     """Show identity, role, offset, followers and lag. Changes nothing."""
     state = asyncio.run(_server(url).look())
     if json:

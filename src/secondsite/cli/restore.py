@@ -81,7 +81,7 @@ def restore(
     overwrite
         Replace the stream with this name; it is saved first. May be repeated.
     save_to
-        The store that what is overwritten is saved to; the one of --from without.
+        Store for the streams that are overwritten; by default the store of --from.
     identity
         File with the age key that decrypts the backup.
     parallel

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App
 
 from secondsite.cli.options import SYSTEM_FILE
-from secondsite.cli.stores import Flag, option, print_json
+from secondsite.cli.stores import Json, option, print_json
 from secondsite.model.errors import EXIT_DOES_NOT_HOLD, EXIT_HOLDS, InputError
 from secondsite.model.wording import counted
 
@@ -23,7 +23,7 @@ RegionName = Annotated[str, option("Region whose cluster is read.")]
 
 
 @app.command
-def compare(region: RegionName, *, file: SystemFile = SYSTEM_FILE, json: Flag = False) -> int:
+def compare(region: RegionName, *, file: SystemFile = SYSTEM_FILE, json: Json = False) -> int:
     """Check that each secret of the region matches its source; exit 1 if one differs or is missing."""
     places = _places(file)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from secondsite.objects.store import ObjectStorage
 
 Flag = Annotated[bool, Parameter(negative="")]
+Json = Annotated[bool, Parameter(negative="", help="Print JSON.")]
 Endpoint = Annotated[str | None, Parameter(help="The server of an S3-compatible store, such as http://minio:9000.")]
 
 

@@ -17,7 +17,7 @@ from cyclopts import App, Parameter
 from cyclopts.types import NonNegativeFloat, PositiveFloat
 
 from secondsite.cli.operating_world import OperationPlaces, Placed
-from secondsite.cli.stores import Flag, option, print_json
+from secondsite.cli.stores import Json, option, print_json
 from secondsite.cli.watch_options import ListenOptions, WatchOptions, WatchScope
 from secondsite.model.errors import EXIT_HOLDS, EXIT_INTERRUPTED, InputError
 
@@ -134,7 +134,7 @@ def describe(
 
 @app.command
 def status(
-    *, at: Annotated[str, option("URL of the watch, such as http://127.0.0.1:8088.")], json: Flag = False
+    *, at: Annotated[str, option("URL of the watch, such as http://127.0.0.1:8088.")], json: Json = False
 ) -> int:
     """Show what a watch sees, which approvals it waits for, and whether a failover could run."""
     from secondsite.cli.watch_parts import asked

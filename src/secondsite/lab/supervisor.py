@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from secondsite.lab.clocks import LabClocks
 from secondsite.lab.together import together
@@ -53,7 +53,6 @@ class Spec:
 class Running:
     spec: Spec
     process: subprocess.Popen[bytes]
-    started_ns: int = field(factory=time.monotonic_ns)
 
     @property
     def alive(self) -> bool:

@@ -20,7 +20,6 @@ class Rpo:
     """``seconds``: the age of the oldest lost acknowledged write at the moment of the fault that lost it, 0
     without a loss.
 
-    ``after_fault`` of the messages were acknowledged after the fault: no replication lag explains those.
     ``proven`` is false where a copy was not read in full; the figures are then lower bounds. ``promised``: how many of
     the messages only a 202 had promised.
     """
@@ -28,12 +27,11 @@ class Rpo:
     messages: int
     bytes: int
     seconds: float
-    after_fault: int
     proven: bool
     promised: int = 0
 
 
-UNKNOWN_RPO = Rpo(0, 0, 0.0, 0, proven=False)
+UNKNOWN_RPO = Rpo(0, 0, 0.0, proven=False)
 
 
 @frozen
@@ -111,7 +109,6 @@ def _rpo(history: History, lost: NDArray[np.bool_], faults_ns: Sequence[int], pr
         messages=len(acks_ns),
         bytes=int(history.payload_bytes[lost].sum(dtype=np.int64)),
         seconds=int(ages_ns.max(initial=0)) / 1e9,
-        after_fault=int(np.count_nonzero(ages_ns < 0)),
         proven=proven,
         promised=int(np.count_nonzero(history.status[lost] == Status.BUFFERED)),
     )

@@ -166,10 +166,9 @@ def _together(
 
 
 def _beside(runs: Sequence[tuple[Run, RunVerdict]]) -> str:
-    """What is told of runs that held, in the words of the one that lost most: it breaks no contract."""
-    noted = [v for _, v in runs if v.verdict is Verdict.MET and v.why]
-    worst = max(noted, key=lambda v: v.lost_window_s or 0.0, default=None)
-    return f"; {_times(len(noted), len(runs))}{worst.why}" if worst else ""
+    """What is told of runs that held, in the words of the one that lost most, the last of those: it breaks nothing."""
+    noted = sorted((v for _, v in runs if v.verdict is Verdict.MET and v.why), key=lambda v: v.lost_window_s or 0.0)
+    return f"; {_times(len(noted), len(runs))}{noted[-1].why}" if noted else ""
 
 
 def _too_few(contract: Contract, total: int, counted: int) -> str:

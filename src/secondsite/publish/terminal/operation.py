@@ -13,16 +13,17 @@ from secondsite.operate.approval import is_approved
 from secondsite.operate.executor import OperationOutcome, StepProgress
 from secondsite.operate.journal import JournalEntry, StepRecord, StepState, end_of, records, unfenced
 from secondsite.operate.plan import Plan, PlannedStep
+from secondsite.publish.terminal.console import folded
 
 
 def plan_text(plan: Plan) -> str:
     """Each step with its check, what it would change now, and what forbids it."""
-    lines = [f"{plan.procedure.name}, of {plan.system}: operation {plan.operation}; {plan.epoch.summary()}", ""]
+    lines = [folded(f"{plan.procedure.name}, of {plan.system}: operation {plan.operation}; {plan.epoch.summary()}"), ""]
     for one in plan.steps:
         lines += _step(one)
     lines += ["", *_carried_out_by(plan.bound)]
     if plan.refusals:
-        return "\n".join([*lines, "blocked:", *(f"  {problem}" for problem in plan.refusals)])
+        return "\n".join([*lines, "blocked:", *(folded(f"  {problem}", " " * 4) for problem in plan.refusals)])
     needed = plan.stops or any(one.irreversible for one in plan.steps)
     why = "to approve it" if needed else "no step needs approval; to run exactly this plan"
     return "\n".join([*lines, f"plan {plan.hash}; {why}: --approve {plan.hash}"])
@@ -50,7 +51,7 @@ def aborted_text(aborted: Aborted) -> str:
 def _step(one: PlannedStep) -> list[str]:
     marks = [mark for mark, there in (("CANNOT BE UNDONE", one.irreversible), ("by a person", one.by_person)) if there]
     tail = f" [{', '.join(marks)}]" if marks else ""
-    return [
+    lines = [
         f"{one.step.id}: {one.step.title}{tail}",
         *(f"    STOPS: {stop}" for stop in one.stops),
         *(f"    would: {change}" for change in one.changes),
@@ -58,6 +59,7 @@ def _step(one: PlannedStep) -> list[str]:
         f"    check: {one.step.check}, within {one.step.limit_s:.0f} s",
         *(f"    GUARD {guard.id}: {guard.what}" for guard in one.guards),
     ]
+    return [folded(line, " " * 11) for line in lines]
 
 
 def progress_line(progress: StepProgress) -> str:
@@ -104,7 +106,7 @@ def status_text(entries: list[JournalEntry]) -> str:
         record = known.get(step["id"])
         lines.append(f"  {record.state if record else 'to come':<12} {step['id']}{_times(record)}")
         if record and record.why:
-            lines.append(f"               {record.why}; {record.remedy}")
+            lines.append(folded(f"{' ' * 15}{record.why}; {record.remedy}", " " * 15))
     return "\n".join([*lines, *_unfenced(known)])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from secondsite.model import wording
 
 _SPACE = "\u00a0"
@@ -30,5 +32,5 @@ def about(share: float) -> str:
 
 def kept(text: str) -> str:
     """Together, up to what it is for each of."""
-    value, per, of = text.partition(" per ")
-    return value.replace(" ", _SPACE) + per + of
+    value, *of = re.split("( per | of )", text, maxsplit=1)
+    return "".join([value.replace(" ", _SPACE), *of])
