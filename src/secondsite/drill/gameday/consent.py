@@ -55,8 +55,8 @@ def refusals(facts: GameDayFacts) -> tuple[Problem, ...]:
 
 def file_refusals(operate: Operate, shared: tuple[str, ...]) -> tuple[Problem, ...]:
     """What the file alone says: while one of these stands, a login in it may be production's and is not used."""
-    told = (*_environment(operate), *_production(operate, shared))
-    return tuple(Problem(Place(where), what, remedy) for where, what, remedy in told)
+    refused = (*_environment(operate), *_production(operate, shared))
+    return tuple(Problem(Place(where), what, remedy) for where, what, remedy in refused)
 
 
 Refusal = tuple[str, str, str]
