@@ -109,6 +109,22 @@ def test_a_server_that_no_route_names_is_of_the_cluster_that_it_dials(tmp_path: 
     assert (cluster.name, cluster.servers, cluster.parts) == ("till-a", 3, ("till-a", "till-b", "till-c"))
 
 
+def test_a_server_that_is_one_of_three_is_no_single_replica(tmp_path: Path) -> None:
+    """Each is a service of its own in a compose file, and the API that dials all of them depends on no single one."""
+    routes = "cluster { name: tills, routes: [nats://till-a:6222, nats://till-b:6222] }\njetstream {}\n"
+    services = [
+        f"  till-{letter}:\n    image: nats:2.12.1\n    command: [-c, /etc/nats.conf]\n"
+        f"    volumes: ['./bus.conf:/etc/nats.conf']\n"
+        for letter in "abc"
+    ]
+    dialled = ",".join(f"nats://till-{letter}:4222" for letter in "abc")
+    services.append(f"  web:\n    image: web:1\n    ports: ['80:80']\n    environment: {{NATS_URL: '{dialled}'}}\n")
+    found = _read(tmp_path, compose_yaml="services:\n" + "".join(services), bus_conf=routes)
+    (web,) = (service for service in found.system.services if service.name == "web")
+    assert set(web.depends_on) == {"till-a", "till-b", "till-c"}
+    assert not [one for one in audit(found.system) if one.rule == "api-dependency-single-replica"]
+
+
 def test_what_an_operator_keeps_in_memory_is_read(tmp_path: Path) -> None:
     spec = "{cluster: {size: 3}, jetStream: {fileStorage: {size: 2Gi}, memStorage: {enabled: %s, size: 1Gi}}}"
     for enabled, size in (("true", GI), ("false", None)):

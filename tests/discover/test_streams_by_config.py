@@ -57,3 +57,4 @@ def test_a_stream_of_which_a_consumer_alone_is_known_has_no_defaults(tmp_path: P
     assert stream.consumers[0].filter_subject == "bills.new"
     accused = {hazard.rule for hazard in audit(found.system)}
     assert not accused & {"nats-stream-single-replica", "nats-stream-unbounded"}
+    assert not accused & {"nats-route-tls", "nats-sync-interval"}, "of servers that nobody has seen"

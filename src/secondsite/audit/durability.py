@@ -108,7 +108,8 @@ def nats_store_above_volume(audited: Audited) -> Iterator[Finding]:
         service = audited.service_of(cluster)
         limit = cluster.max_file_bytes
         sizes = [volume.size_bytes for volume in service.volumes] if service else []
-        if sizes and all(sizes) and limit is not None:  # 0: nobody knows how large it is
+        known = not audited.is_assumed(f"nats.{cluster.name}.max_file")
+        if known and sizes and all(sizes) and limit is not None:  # 0: nobody knows how large it is
             largest = max(sizes)
             if limit >= largest:
                 yield Finding(

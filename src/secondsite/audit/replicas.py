@@ -208,9 +208,11 @@ def api_dependency_single_replica(audited: Audited) -> Iterator[Finding]:
             if dependency not in needed:
                 needed[dependency] = name
                 waiting.append(dependency)
+    parts = {part for cluster in audited.clusters for part in cluster.parts}
     for service in audited.system.services:
         if (
             service.name in needed
+            and service.name not in parts
             and _replicas(service) == 1
             and service.role is not Role.OBSERVABILITY
             and not _serves(service)

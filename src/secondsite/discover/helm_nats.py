@@ -71,6 +71,9 @@ def release(
     marks |= _named(top, marks, place, known=known)
     if top["translated"].flag:
         cluster, marks = _without_logins(cluster, marks)
+    if top["operated"].flag and "max_file" in marks:
+        why = "an operator sets the limit; taken to be the size of the volume"
+        marks["max_file"] = Mark(Knowledge.ASSUMED, marks["max_file"].place, why)
     notes = tuple(
         f"{patch.place}: `{key}` of the NATS chart is applied by Helm only; what it changes was not read"
         for key, patch in (("config.patch", config["patch"]), ("statefulSet.patch", top["statefulSet"]["patch"]))

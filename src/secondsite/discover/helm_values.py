@@ -179,6 +179,7 @@ def chart_values(
         ),
         container=_map(place, image=_map(place, tag=version)),
         fullnameOverride=_text(name, place),
+        operated=_written(True, place),
         headlessService=_map(place, name=_text(headless, place)) if headless else None,
     )
 

@@ -358,9 +358,9 @@ def _attach(discovery: NatsDiscovery, name: str, streams: StreamDrafts) -> None:
     index = next((i for i, cluster in enumerate(discovery.clusters) if cluster.name == name), None)
     if index is None:
         discovery.clusters.append(NatsCluster(name, streams=built))
-        discovery.marks[f"nats.{name}"] = Mark(
-            Knowledge.ASSUMED, why="streams are configured, but no manifest runs NATS"
-        )
+        unseen = Mark(Knowledge.ASSUMED, why="streams are configured, but no manifest runs NATS")
+        of_servers = ("", "servers", "version", "sync_interval", "route_tls")
+        discovery.marks |= under(f"nats.{name}", dict.fromkeys(of_servers, unseen))
     else:
         discovery.clusters[index] = evolve(discovery.clusters[index], streams=built)
     discovery.marks |= under(f"nats.{name}", marks.marks)
