@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from attrs import evolve
 
+from secondsite.cli import game_day
+from secondsite.cli.__main__ import run
+from secondsite.discover.system_file.writing import write_system
 from secondsite.drill.gameday.consent import GameDayFacts, SavedData, approval_hash, refusals
 from secondsite.drill.gameday.identities import shared
 from secondsite.kube.faults import (
@@ -98,6 +102,31 @@ def test_each_reason_alone_refuses(spoil: Spoil, says: str) -> None:
     problems = refusals(spoil(GOOD))
     assert [says in problem.what for problem in problems] == [True], problems
     assert all(problem.remedy for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("operate", "says"),
+    [
+        (evolve(OPERATE, environment=Environment.PRODUCTION, game_day=None), "the file says environment production"),
+        (evolve(OPERATE, game_day=None), "production is not configured"),
+    ],
+)
+def test_a_login_that_may_be_production_s_is_never_used(
+    operate: Operate,
+    says: str,
+    kit: Kit,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Not even to look: whoever gave production's file by mistake is told before anybody is asked."""
+    for asks in ("_cluster", "_fault", "_saved", "_plan_refusals", "_world"):
+        monkeypatch.setattr(game_day, asks, lambda *_: pytest.fail("somebody was asked"))
+    deployed = evolve(operate, deployed="warm-standby/leafnode-mirror")
+    file = tmp_path / "secondsite.yaml"
+    file.write_text(write_system(evolve(kit.system, operate=deployed, marks={})))
+    assert run(["drill", "region-loss", "--on", "staging", "--file", str(file)]) == 2
+    assert says in capsys.readouterr().err
 
 
 def test_all_reasons_are_told_at_once() -> None:

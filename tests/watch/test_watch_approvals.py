@@ -139,15 +139,24 @@ def test_the_verb_approves_what_is_asked(asks: Watched, keys: Path, capsys: pyte
 
 
 @pytest.mark.parametrize(
-    ("set_to", "given", "status"), [("", "", 409), (TOKEN, "wrong", 409), (TOKEN, "", 409), (TOKEN, TOKEN, 200)]
+    ("set_to", "given", "status", "words"),
+    [
+        ("", "", 409, "page: this page has no token, so it is read-only"),
+        (TOKEN, "wrong", 409, "page: the token is wrong"),
+        (TOKEN, "", 409, "page: the token is wrong"),
+        (TOKEN, TOKEN, 200, ""),
+    ],
 )
-def test_the_form_approves_with_the_page_s_token_alone(asks: Watched, set_to: str, given: str, status: int) -> None:
+def test_the_form_approves_with_the_page_s_token_alone(
+    asks: Watched, set_to: str, given: str, status: int, words: str
+) -> None:
     ask = asks.watch.ask
     assert ask is not None
     with served(asks, {}, set_to) as at:
         form = {"token": given, "ask": ask.id, "plan": ask.plan, "allow-unfenced": "on"}
         answer = httpx2.post(f"{at}/approve-here", data=form, trust_env=False)
     assert answer.status_code == status
+    assert words in answer.text
     assert len(asks.hands.begun) == (status == 200)
 
 

@@ -80,14 +80,20 @@ class GameDayPlan:
 
 
 def game_day(drill: Drill, setup: Setup, options: GameDayOptions, file: Path, number: int = 1) -> GameDayPlan:
-    """Looks, and harms nothing. Raises InputError for what cannot be a game day at all."""
-    from secondsite.drill.gameday.consent import GameDayFacts, approval_hash
+    """Looks, and harms nothing. Raises InputError for what cannot be a game day at all.
+
+    Nobody is asked with a login that may be production's.
+    """
+    from secondsite.drill.gameday.consent import GameDayFacts, approval_hash, file_refusals
     from secondsite.drill.gameday.run import PLAYS
     from secondsite.model.operate import Operate
 
     if drill.id not in PLAYS:
         raise InputError.at("drill", f"{drill.id} runs in the lab only", f"on staging: {', '.join(PLAYS)}")
     operate = setup.system.operate or Operate()
+    shared = _shared(setup.system)
+    if problems := file_refusals(operate, shared):
+        raise InputError(problems)
     home = setup.deployment.primary.region.name
     world = _world(setup.deployment, options, file)
     place = _cluster(operate, home)
@@ -96,7 +102,7 @@ def game_day(drill: Drill, setup: Setup, options: GameDayOptions, file: Path, nu
         region=home,
         operate=operate,
         uid=uid,
-        shared=_shared(setup.system),
+        shared=shared,
         target=target,
         guarded=guarded,
         saved=asyncio.run(_saved(setup, options.from_)),

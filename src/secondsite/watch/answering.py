@@ -96,9 +96,9 @@ class Answering:
         form = {name: values[0] for name, values in fields.items()}
         if not self.token:
             what = "this page has no token, so it is read-only"
-            raise InputError.at("token", what, "start the watch with SECONDSITE_WATCH_PAGE_TOKEN, or sign an approval")
+            raise InputError.at("page", what, "start the watch with SECONDSITE_WATCH_PAGE_TOKEN, or sign an approval")
         if not hmac.compare_digest(form.get("token", "").encode(), self.token.encode()):
-            raise InputError.at("token", "wrong token", "ask whoever started the watch")
+            raise InputError.at("page", "the token is wrong", "ask whoever started the watch")
         return form
 
     def _approve(self, approval: Approval) -> HttpAnswer:

@@ -49,33 +49,36 @@ class GameDayFacts:
 
 
 def refusals(facts: GameDayFacts) -> tuple[Problem, ...]:
-    return tuple(
-        Problem(Place(where), what, remedy)
-        for part in (_environment, _production, _consent, _standing, _guard, _saved, _plan)
-        for where, what, remedy in part(facts)
-    )
+    rest = (each for part in (_consent, _standing, _guard, _saved, _plan) for each in part(facts))
+    return (*file_refusals(facts.operate, facts.shared), *(Problem(Place(at), what, do) for at, what, do in rest))
+
+
+def file_refusals(operate: Operate, shared: tuple[str, ...]) -> tuple[Problem, ...]:
+    """What the file alone says: while one of these stands, a login in it may be production's and is not used."""
+    refused = (*_environment(operate), *_production(operate, shared))
+    return tuple(Problem(Place(where), what, remedy) for where, what, remedy in refused)
 
 
 Refusal = tuple[str, str, str]
 _WHO = ("context", "user", "token", "creds", "nkey")
 
 
-def _environment(facts: GameDayFacts) -> Iterator[Refusal]:
-    if facts.operate.environment is not Environment.STAGING:
-        what = f"the file says environment {facts.operate.environment}"
+def _environment(operate: Operate) -> Iterator[Refusal]:
+    if operate.environment is not Environment.STAGING:
+        what = f"the file says environment {operate.environment}"
         yield "operate.environment", what, "a game day needs a file of its own, with `environment: staging`"
 
 
-def _production(facts: GameDayFacts) -> Iterator[Refusal]:
-    game_day = facts.operate.game_day or GameDay()
+def _production(operate: Operate, shared: tuple[str, ...]) -> Iterator[Refusal]:
+    game_day = operate.game_day or GameDay()
     if not game_day.production:
         remedy = "name its system file: `production: file:PATH`; no reference in it is followed"
         yield "operate.game_day", "production is not configured, so nothing can keep this away from it", remedy
-    for place in facts.operate.places:
+    for place in operate.places:
         if place.nats and not any(getattr(place.nats, name) for name in _WHO):
             what = f"the login for {place.region} comes from the environment, which may hold production's"
             yield "operate.places", what, "name a login of staging under its `nats`"
-    for each in facts.shared:
+    for each in shared:
         yield "operate", f"production has the same {each}", "give staging its own"
 
 
