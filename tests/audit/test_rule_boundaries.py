@@ -441,7 +441,7 @@ SLOW = with_copies(copy_of(Subject.NATS, 0.03))
         ("client-ping-interval", "system", in_client(ping_interval_s=120.0), "every 2 min, leaves"),
         ("client-ping-interval", "system", in_client(ping_interval_s=10.0, max_outstanding_pings=None), "after 30 s"),
         ("client-ping-interval", "system", in_client(ping_interval_s=10.0, max_outstanding_pings=4), "after 50 s"),
-        ("client-settings-unknown", "system", in_client(max_reconnects=None), "nobody read max_reconnects of api"),
+        ("client-settings-unknown", "system", in_client(max_reconnects=None), "not known of api: max_reconnects"),
         ("client-finite-reconnects", "system", in_client(max_reconnects=5), "after 5 reconnects"),
         ("nats-mirror-smaller", "leaf", in_mirror(max_age_s=Seconds(60)), "age 60 s against 60 min"),
         ("nats-mirror-smaller", "leaf", in_mirror(max_messages=9), "messages 9 against none"),

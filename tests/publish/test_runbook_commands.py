@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from secondsite.evaluate.evaluation import Evaluation
 from secondsite.model.fault import Fault
 from secondsite.model.procedure import Verb
-from secondsite.model.strategy import Switch
+from secondsite.model.strategy import Link, Switch
 from secondsite.model.traffic import Traffic
 from secondsite.operate.action import ManualContext
 from secondsite.operate.shell import word
@@ -105,6 +105,17 @@ def test_promotion_takes_the_mirror_away_and_gives_the_subjects(evaluation: Eval
     assert "del(.mirror, .mirror_direct)" in found[0]
     assert '.subjects = ["events.>"]' in found[1]
     assert all("--context us-west-2" in line for line in found)
+
+
+def test_of_a_stretched_cluster_no_step_asks_the_region_that_is_lost(evaluation: Evaluation) -> None:
+    """One cluster answers in each region; where nothing runs, no sequence is recorded and no write is proven."""
+    stretched = next(one for one in evaluation.assessments if one.strategy.link is Link.STRETCH)
+    procedure = stretched.procedures[Fault.REGION]
+    for verb in (Verb.RECORD_STATE, Verb.VERIFY_PATH):
+        step = next(step for step in procedure.steps if step.verb is verb)
+        typed = commands(ManualContext(stretched.deployment, procedure, "us-west-2", Fault.REGION), step)
+        assert any("--context us-west-2" in line for line in typed)
+        assert [line for line in typed if "--context us-east-1" in line] == []
 
 
 def test_records_with_health_checks_are_not_overwritten_by_a_plain_one(evaluation: Evaluation) -> None:

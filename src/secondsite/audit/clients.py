@@ -137,7 +137,7 @@ def client_no_message_ids(audited: Audited) -> Iterator[Finding]:
 @rule(
     id="client-settings-unknown",
     severity=Severity.LOW,
-    title="A client whose settings nobody read",
+    title="A client whose settings are not known",
     why="Defaults differ between libraries, and code may set what no manifest shows: how it goes through a failover is "
     "unknown.",
     source=f"{MEASURED}: 362 s on a frozen server with the defaults, 8 s with pings every 2 s",
@@ -149,7 +149,7 @@ def client_settings_unknown(audited: Audited) -> Iterator[Finding]:
         if unread:
             yield Finding(
                 f"services.{service.name}.nats_client",
-                f"nobody read {listed(unread)} of {service.name}",
+                f"not known of {service.name}: {listed(unread)}",
                 audited.endangered(SERVED, PUBLISH_CUT),
                 audited.system.place(f"services.{service.name}.nats_client.servers"),
             )

@@ -144,7 +144,7 @@ def _together(
         unknown = audited.is_assumed(f"services.{service.name}.spread_{domain}s")
         apart = spread is Spreading.REQUIRED or unknown or not audited.on_kubernetes(service)
         if not apart and (pods := _side_by_side(audited, service)) > 1 and kind(service):
-            only = "only prefers" if spread is Spreading.PREFERRED else "asks nothing about"
+            only = "only prefers" if spread is Spreading.PREFERRED else "has no rule for"
             yield Finding(
                 f"services.{service.name}.spread_{domain}s",
                 f"{pods} pods of {service.name} may share a {domain}: it {only} separate {domain}s",

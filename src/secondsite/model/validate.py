@@ -125,7 +125,7 @@ def _repeated(path: Path, attribute: str, names: Sequence[str]) -> Iterator[Flaw
         if not name.strip():
             yield Flaw(where, "is empty", "write a name")
         elif counts[name] == 2 or (counts[name] > 2):
-            yield Flaw(where, f"{name!r} stands twice in `{path[-1]}`", "tell them apart, or remove one")
+            yield Flaw(where, f"{name!r} stands twice in `{path[-1]}`", "give each its own name, or remove one")
 
 
 def _subjects(system: System) -> Iterator[Flaw]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.nats import NatsCluster, Stream
@@ -58,6 +58,13 @@ class StreamFamily:
 
     def at(self, region: str) -> StreamPlacement | None:
         return next((placement for placement in (self.origin, *self.copies) if placement.region == region), None)
+
+    def asked_in(self, region: str) -> StreamPlacement:
+        """What a person there reads: its own copy, else the origin; a stretched cluster answers in each region."""
+        there = self.at(region)
+        if there is None and self.reach is Reach.STRETCHED:
+            return evolve(self.origin, region=region)
+        return there or self.origin
 
     def others(self, region: str) -> tuple[StreamPlacement, ...]:
         return tuple(placement for placement in (self.origin, *self.copies) if placement.region != region)

@@ -96,7 +96,7 @@ class RecordState:
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         for family in context.families:
-            placement = family.at(context.away) or family.origin
+            placement = family.asked_in(context.away)
             shown = "{name: .config.name, last: .state.last_seq, mirror: .mirror}"
             yield f"{read(placement.region, f'STREAM.INFO.{placement.name}', shown)} | tee -a sequences.jsonl"
 

@@ -195,7 +195,7 @@ class VerifyPath:
         yield "# then send one write through the API and note its sequence:"
         region = target_region(context)
         for family in context.families[:1]:
-            placement = family.at(region) or family.origin
+            placement = family.asked_in(region)
             yield last_sequence(placement.region, placement.name)
 
 

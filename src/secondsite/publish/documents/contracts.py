@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from attrs import frozen
 
 from secondsite.evaluate.derive import total
@@ -99,7 +101,9 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
                 verdict(standing),
             )
         )
-        rows += [_by_store(inputs, one, written, sources) for one in by_store(inputs, contract)]
+        stores = by_store(inputs, contract)
+        often = Counter(one.contract.name for one in stores)
+        rows += [_by_store(inputs, one, written, sources, often[one.contract.name] > 1) for one in stores]
     judged = [figure for one in standings for figure in (one.outcome.rto, one.outcome.rpo)]
     head = (
         "Contract",
@@ -114,8 +118,8 @@ def _board(inputs: Inputs, standings: tuple[ContractBoardRow, ...], sources: Sou
     return table(head, rows) if rows else Md("")
 
 
-def _by_store(inputs: Inputs, one: StoreVerdict, written: str, sources: Sources) -> tuple[object, ...]:
-    """Under the same limits; nothing is expected of one store alone."""
+def _by_store(inputs: Inputs, one: StoreVerdict, written: str, sources: Sources, several: bool) -> tuple[object, ...]:
+    """Under the same limits; nothing is expected of one store alone. ``several`` drills judged it: each is named."""
     contract, measured = one.contract, one.measured
     limits = [
         inputs.linked(written, duration(limit)) if limit is not None else "–"
@@ -124,7 +128,8 @@ def _by_store(inputs: Inputs, one: StoreVerdict, written: str, sources: Sources)
     shown = Md(f"{measured_text(measured, whole=False)} {evidence_mark(measured, sources)}") if measured else "never"
     proven = measured is not None and one.verdict is not Verdict.UNPROVEN
     judged = Md(f"{strong(one.verdict)}, {text(measured.scope if proven and measured else one.why)}")
-    return (code(contract.name), limits[0], "–", limits[1], "–", "–", shown, judged)
+    name = Md(f"{code(contract.name)} ({text(measured.drill)})") if several and measured else code(contract.name)
+    return (name, limits[0], "–", limits[1], "–", "–", shown, judged)
 
 
 def verdict(standing: ContractBoardRow) -> Md:
