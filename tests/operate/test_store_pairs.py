@@ -14,6 +14,8 @@ from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError, MachineError
 from secondsite.model.procedure import Verb
 from secondsite.model.strategy import Strategy
+from secondsite.operate.action import Context
+from secondsite.operate.actions.follow import FollowStores
 from secondsite.operate.check import Answer, store_pair
 from secondsite.operate.live import LiveWorld
 from secondsite.operate.shortfalls import shortfalls
@@ -23,7 +25,7 @@ from secondsite.stores.postgres import PostgresServer, PostgresState
 from secondsite.stores.postgres_place import PostgresPlace
 from secondsite.stores.redis import RedisServer, RedisState
 from secondsite.stores.redis_place import RedisPlace
-from secondsite.strategies.compose import lay_out
+from secondsite.strategies.compose import failback, lay_out
 from secondsite.strategies.design import Kit
 from secondsite.strategies.stores import store_replicas
 
@@ -61,6 +63,24 @@ class Pair(StoreLogins):
 
     def server(self, region: str, store: str) -> Remembered:
         return Remembered(PostgresPlace(""), self.states[region])
+
+
+@frozen
+class Promoting(Remembered):
+    """A standby at first; the primary from its third look on."""
+
+    states: list[PostgresState] = field(factory=lambda: [STANDBY, STANDBY])
+
+    async def look(self) -> PostgresState:
+        return self.states.pop() if self.states else PRIMARY
+
+
+@frozen
+class WhilePromoting(Pair):
+    serving: Promoting = field(factory=lambda: Promoting(PostgresPlace("")))
+
+    def server(self, region: str, store: str) -> Remembered | Promoting:
+        return Pair.server(self, region, store) if self.states[region] else self.serving
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +156,21 @@ async def test_a_server_compared_with_itself_lacks_nothing_and_is_refused(tmp_pa
         await here.only_there(evolve(there, state=PRIMARY), tmp_path)
     with pytest.raises(InputError, match="both logins lead to this server"):
         await RememberedRedis(RedisPlace("redis://db"), REDIS).follow(RememberedRedis(RedisPlace("redis://db"), REDIS))
+
+
+@in_loop
+async def test_what_follows_waits_for_the_promotion_beside_it(deployment: Deployment, kit: Kit) -> None:
+    """Clients may be home before the last database is promoted there: nothing waits for it but this step."""
+    (one,) = store_replicas(deployment)
+    follower = evolve(STANDBY, replayed=900, started_at=30.0)
+    door = WhilePromoting({}, Path(), {one.primary: None, one.standby: follower})
+    back = failback(deployment, kit)
+    (step,) = [each for each in back.steps if each.id == "follow-again"]
+    context = Context(
+        deployment, back, LiveWorld({}, Decision("tester", 1.0, "a test")), {}, lambda _what, _facts: None
+    )
+    facts = await FollowStores().run(context, step, door)
+    assert facts["stores"][one.store.name]["saved"] == {}
 
 
 def test_a_replica_of_a_replica_follows_no_primary() -> None:

@@ -172,22 +172,26 @@ class Audited:
 
     def concerned(self, path: str, names: tuple[str, ...]) -> tuple[str, ...]:
         """Of these contracts those that what stands at ``path`` can break: one store keeps nobody from another's."""
-        mine = self._stores_at(path)
-        spared = {contract.name for contract in self.system.contracts if mine and is_of_another(contract, mine)}
+        of_one_store = [one for one in self.system.contracts if one.subject is Subject.STATE and one.part]
+        mine = self._stores_at(path) if of_one_store else frozenset()
+        spared = {contract.name for contract in of_one_store if mine and is_of_another(contract, mine)}
         return tuple(name for name in names if name not in spared)
 
     def _stores_at(self, path: str) -> frozenset[str]:
         """The stores that a path is about; none where it is about no store, or nobody says about which."""
         kind, _, rest = path.partition(".")
-        if kind == "backups":
-            named = {name for backup in self.system.backups if _begins(rest, backup.name) for name in backup.covers}
-        else:
-            services = self.system.services if kind == "services" else ()
-            named = {service.name for service in services if _begins(rest, service.name)}
+        covered = {
+            name
+            for backup in (self.system.backups if kind == "backups" else ())
+            if _begins(rest, backup.name)
+            for name in backup.covers
+        }
         return frozenset(
             store.name
             for store in self.system.stores
-            if store.service in named or (kind == "stores" and _begins(rest, store.name))
+            if store.service in covered
+            or (kind == "services" and _begins(rest, store.service))
+            or (kind == "stores" and _begins(rest, store.name))
         )
 
     def _names(

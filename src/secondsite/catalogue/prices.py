@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-from secondsite.catalogue.regions import Regions, load_regions
+from secondsite.catalogue.regions import PROVIDERS, Regions, load_regions
 from secondsite.catalogue.table import USER_FOLDER, TableRow, parse_all, shipped, users
 from secondsite.model.errors import InputError, SecondsiteError
 from secondsite.model.estimate import Estimate, Fixed, Provenance
+from secondsite.model.region import Region
 
 PRICES = "prices.csv"
 PRICE_COLUMNS = ("provider", "item", "region", "price", "unit")
@@ -251,4 +252,17 @@ def _plans() -> tuple[ManagedPlan, ...]:
             ha_streams=int(row["ha_streams"]),
         )
         for row in shipped("managed_plans.csv", ("provider", "plan", "connections", *sizes, "streams", "ha_streams"))
+    )
+
+
+def standing_in(listed: Estimate, where: str, region: Region) -> Estimate:
+    """A cloud's price is published for the cloud; for a place of one's own it is what somebody took it to be like."""
+    if region.provider in PROVIDERS:
+        return listed
+    return evolve(
+        listed,
+        provenance=Provenance.ASSUMED,
+        source=f"the price of {where}, taken for {region.name}: {listed.source}",
+        plausible=listed.plausible if listed.provenance is Provenance.ASSUMED else ELSEWHERE_RANGE,
+        settle=f"write what it costs in {region.name} under `premises: prices:`",
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from secondsite.catalogue.figures import Figures
 from secondsite.catalogue.own import TRANSFER
-from secondsite.catalogue.prices import ELSEWHERE_RANGE, NodeType, Prices
+from secondsite.catalogue.prices import NodeType, Prices, standing_in
 from secondsite.catalogue.regions import PROVIDERS
 from secondsite.evaluate.derive import count, product, weakest
 from secondsite.evaluate.nodes import NodeNeed, node_need
@@ -71,7 +71,7 @@ class Bill:
         if region.provider not in PROVIDERS and self.prices.own(region.provider, own, region.name):
             return self.prices.get(region.provider, own, region.name)
         where = self.counterpart(region)
-        return _standing_in(self.prices.get(self.provider, item, where), where, region)
+        return standing_in(self.prices.get(self.provider, item, where), where, region)
 
     def counterpart(self, region: Region) -> str:
         return self.prices.regions.counterpart(region.provider, region.name, self.provider)
@@ -81,7 +81,7 @@ class Bill:
         if start.provider not in PROVIDERS and self.prices.own(start.provider, TRANSFER, source):
             return self.prices.get(start.provider, TRANSFER, source)
         here, there = self.counterpart(start), self.counterpart(self.region(target))
-        return _standing_in(self.prices.transfer(self.provider, here, there), here, start)
+        return standing_in(self.prices.transfer(self.provider, here, there), here, start)
 
     def region(self, name: str) -> Region:
         """The region of a site by its name; one of the home provider's where no site is there."""
@@ -127,16 +127,3 @@ def standby_region(deployment: Deployment) -> Region | None:
 def gigabytes(name: str, size_bytes: float, why: str, *inputs: Estimate) -> Estimate:
     """Providers bill binary gigabytes."""
     return count(name, size_bytes / GIB, why, *inputs, unit="GB")
-
-
-def _standing_in(listed: Estimate, where: str, region: Region) -> Estimate:
-    """A cloud's price is published for the cloud; for a place of one's own it is what somebody took it to be like."""
-    if region.provider in PROVIDERS:
-        return listed
-    return evolve(
-        listed,
-        provenance=Provenance.ASSUMED,
-        source=f"the price of {where}, taken for {region.name}: {listed.source}",
-        plausible=listed.plausible if listed.provenance is Provenance.ASSUMED else ELSEWHERE_RANGE,
-        settle=f"write what it costs in {region.name} under `premises: prices:`",
-    )

@@ -6,13 +6,14 @@ files, a command or a person stops it, makes it follow and starts it; then it is
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import evolve, frozen
 
-from secondsite.model.procedure import Step
+from secondsite.model.procedure import Step, Verb
 from secondsite.operate.action import Context, Facts, Guard, ManualContext, Prospect, WaitingError, failed
 from secondsite.operate.actions.manual import login
 from secondsite.operate.actions.stores import other_region, refuse_strange, state_of, strange
@@ -20,7 +21,7 @@ from secondsite.operate.shell import word
 from secondsite.operate.world import Stores
 from secondsite.stores.postgres import PostgresServer
 from secondsite.stores.postgres_host import Followed
-from secondsite.stores.server import StoreState
+from secondsite.stores.server import StoreServer, StoreState
 from secondsite.strategies.store_servers import SLOT
 from secondsite.strategies.stores import REDIS, SYNCHRONOUS, stores_copied
 
@@ -28,6 +29,8 @@ SAVED = "rows-saved"
 _NAMED = 20
 """Keys that stand in the journal; the files have them all."""
 _FOLLOWS_WITHIN_S = 60.0
+_PROMOTED_WITHIN_S = 300.0
+_PAUSE_S = 0.2
 
 
 @frozen
@@ -90,7 +93,7 @@ def follow_stores(context: ManualContext, step: Step) -> Iterable[str]:
 async def _followed(context: Context, step: Step, door: Stores, store: str) -> Mapping[str, Any]:
     serving_in = other_region(context, step)
     serving, returned = door.server(serving_in, store), door.server(step.region, store)
-    primary, before = await serving.look(), await returned.look()
+    primary, before = await _promoted(context, serving, serving_in, store), await returned.look()
     if primary.standby:
         raise failed(f"{store} in {serving_in} is not a primary", "promote it first; nothing was changed")
     refuse_strange(store, step.region, before, primary)
@@ -106,6 +109,17 @@ async def _followed(context: Context, step: Step, door: Stores, store: str) -> M
     if waits and isinstance(serving, PostgresServer):
         await serving.commits_wait()
     return {**after.facts, "saved": saved, **({"synchronous": True} if waits else {})}
+
+
+async def _promoted(context: Context, serving: StoreServer, region: str, store: str) -> StoreState:
+    """A step beside this one may be about to promote it: that is waited for, and nothing is done before."""
+    promotes = [one for one in context.procedure.steps if one.verb is Verb.PROMOTE_STORES and one.region == region]
+    end = time.monotonic() + _PROMOTED_WITHIN_S
+    while (state := await serving.look()).standby and any(store in one.targets for one in promotes):
+        if time.monotonic() > end:
+            break
+        await asyncio.sleep(_PAUSE_S)
+    return state
 
 
 async def _saved(context: Context, step: Step, door: Stores, store: str) -> Mapping[str, Any]:
