@@ -96,6 +96,55 @@ def test_a_stream_that_allows_no_more_consumers_is_read_all_the_same(pair: Pair)
 
 
 @pytest.mark.slow
+def test_a_reader_whose_consumer_is_lost_goes_on_where_it_was(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the server on which it lives restarts, or reads its configuration anew."""
+    monkeypatch.setattr(reading, "BATCH", 50)
+    monkeypatch.setattr(reading, "_ROOM", 250)
+
+    async def work() -> None:
+        async with filled(pair, "LOST") as streams:
+            wanted = await _all(streams.messages("LOST", 1, COUNT))
+            seen: list[StoredMessage] = []
+            async for message in streams.many("LOST", 1, COUNT):
+                seen.append(message)
+                if len(seen) % 600 == 0:
+                    await _lose_readers(streams, "LOST")
+            assert seen == wanted
+            assert not await _readers(streams, "LOST")
+
+    asyncio.run(work())
+
+
+@pytest.mark.slow
+def test_a_reader_whose_consumer_is_lost_each_time_says_so(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "GO_ON_FOR_S", 0.5)
+    begin = reading._Reader.begin
+
+    async def lost(self: reading._Reader, first: int, *, bodies: bool) -> int:
+        pending = await begin(self, first, bodies=bodies)
+        await _lose_readers(StreamApi(self._jetstream), "GONE")
+        return pending
+
+    monkeypatch.setattr(reading._Reader, "begin", lost)
+
+    async def work() -> None:
+        async with filled(pair, "GONE") as streams:
+            with pytest.raises(MachineError, match="reading GONE was cut: the server ended it with 503"):
+                await _all(streams.many("GONE", 1, COUNT))
+
+    asyncio.run(work())
+
+
+async def _readers(streams: StreamApi, name: str) -> list[str]:
+    return list((await streams.jetstream.ask(f"CONSUMER.NAMES.{name}"))["consumers"] or ())
+
+
+async def _lose_readers(streams: StreamApi, name: str) -> None:
+    for one in await _readers(streams, name):
+        await streams.jetstream.ask(f"CONSUMER.DELETE.{name}.{one}")
+
+
+@pytest.mark.slow
 def test_each_answer_belongs_to_its_message(pair: Pair) -> None:
     async def work() -> None:
         async with pair.place(AWAY).open() as jetstream:

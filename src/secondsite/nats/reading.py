@@ -1,7 +1,8 @@
 """Reads what a stream holds between two sequences, in order, by a pull consumer of its own.
 
 Batches are asked for ahead, so that neither the distance to the server nor the number of messages is waited for one by
-one, and no more than those batches is in memory. A message that was lost in transit is missed by its number and raises.
+one, and no more than those batches is in memory. A message that was lost in transit is missed by its number. A consumer
+lives on one server: where that one leaves, or reads its configuration anew, another goes on behind the last message.
 Only for streams that are kept by limits: in others a consumer is a reason to keep or to remove a message.
 """
 
@@ -10,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import time
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 
 from nats import errors
@@ -24,6 +26,9 @@ from secondsite.nats.stored import StoredMessage, parse_headers
 READER = "secondsite-reads-"
 BATCH, AHEAD = 2000, 6
 SILENCE_S = 10.0
+# Without a message: a leader that was killed is replaced in 4 to 9 s (measured).
+GO_ON_FOR_S = 15.0
+_GO_ON_AFTER_S = 0.1
 _BATCH_BYTES = 2 * 1024**2
 _ROOM = (AHEAD - 1) * BATCH
 _NANOSECONDS = 1_000_000_000
@@ -34,8 +39,32 @@ _FULL, _WHOLE = "Message Size Exceeds MaxBytes", "Batch Completed"
 
 async def pulled_messages(
     jetstream: JetStream, stream: str, first: int, last: int, *, bodies: bool = True
-) -> AsyncIterator[StoredMessage]:
+) -> AsyncGenerator[StoredMessage]:
     """Without ``bodies``: subjects and headers only. Raises RefusedError where the stream wants no such consumer."""
+    give_up = time.monotonic() + GO_ON_FOR_S
+    while first <= last:
+        try:
+            async with aclosing(_read(jetstream, stream, first, last, bodies=bodies)) as messages:
+                async for message in messages:
+                    first = message.sequence + 1
+                    yield message
+                    give_up = time.monotonic() + GO_ON_FOR_S
+        except ReadingCutError:
+            if time.monotonic() > give_up:
+                raise
+        else:
+            return
+        await asyncio.sleep(_GO_ON_AFTER_S)
+
+
+class ReadingCutError(MachineError):
+    """What comes next is not known; all before it was given."""
+
+
+async def _read(
+    jetstream: JetStream, stream: str, first: int, last: int, *, bodies: bool
+) -> AsyncGenerator[StoredMessage]:
+    """By one consumer."""
     reader = _Reader(jetstream, stream)
     pending = await reader.begin(first, bodies=bodies)
     try:
@@ -161,6 +190,6 @@ class _Reader:
             self._shown_second = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         return f"{self._shown_second}{f'.{rest:09}'.rstrip('0') if rest else ''}Z"
 
-    def _cut(self, why: str) -> MachineError:
-        what = f"reading {self._stream} was cut: {why}"
-        return MachineError.at(self._jetstream.shown, what, "check whether the stream lost its leader, then run again")
+    def _cut(self, why: str) -> ReadingCutError:
+        remedy = "check whether the stream lost its leader, then run again"
+        return ReadingCutError.at(self._jetstream.shown, f"reading {self._stream} was cut: {why}", remedy)

@@ -10,7 +10,7 @@ import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 from attrs import frozen
@@ -254,9 +254,10 @@ class StreamApi:
         look = await self.stream(stream)
         if look is not None and look.config.get("retention", "limits") == "limits":
             try:
-                async for message in pulled_messages(self.jetstream, stream, first, last, bodies=bodies):
-                    first = message.sequence + 1
-                    yield message
+                async with aclosing(pulled_messages(self.jetstream, stream, first, last, bodies=bodies)) as messages:
+                    async for message in messages:
+                        first = message.sequence + 1
+                        yield message
             except RefusedError:
                 pass  # one that allows no more consumers is read as any other
         while (left := await self._from(stream, first, last)) is not None:  # also what a replica that lags left out
