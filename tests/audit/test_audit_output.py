@@ -184,3 +184,6 @@ def test_brief_says_where_and_what_of_open_hazards_only(hazards: tuple[Hazard, .
     assert "route" not in text
     assert "remedy" not in text
     assert text.endswith("3 hazards: 0 fatal, 1 high, 2 medium, 0 low; 1 waived")
+    _, begins, goes_on, *_ = audit_text.render_brief(hazards, width=40).plain.splitlines()
+    assert begins.startswith("  secondsite.yaml  postgres")
+    assert goes_on.startswith("    ")

@@ -125,9 +125,11 @@ def describe(
 ) -> int:
     """Print an observer configuration from the system file, to complete and pass to `watch observe`."""
     from secondsite.cli.operating_world import ProcedureDirection, procedure_of
+    from secondsite.cli.watch_parts import check_observer
     from secondsite.operate.observer_config import observer_config, observer_text
 
     deployment, _ = procedure_of(ProcedureDirection.OVER, scope.whole)
+    check_observer(deployment.system, name)
     print(observer_text(observer_config(deployment, name, every_s)), end="")
     return EXIT_HOLDS
 

@@ -44,6 +44,14 @@ class WatchParts:
     approvers: Mapping[str, str]
 
 
+def check_observer(system: System, name: str) -> None:
+    """Raises InputError for one that the system file's watch does not count on."""
+    watch = system.operate.watch if system.operate else None
+    known = [one.name for one in watch.observers] if watch else []
+    if known and name not in known:
+        raise InputError.at("--name", f"{name!r} is none of {_OBSERVERS}", f"one of {', '.join(known)}, or add it")
+
+
 def watch_parts(
     what: OperationScope, where: OperationPlaces, given: WatchOptions, token: str, say: Callable[[str], None]
 ) -> WatchParts:

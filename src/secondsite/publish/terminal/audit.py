@@ -32,7 +32,7 @@ def render_brief(hazards: Sequence[Hazard], width: int = WIDEST) -> Text:
         mine = [hazard for hazard in hazards if hazard.severity is severity and not hazard.waived]
         if mine:
             blocks.append(Text(f"{severity.upper()} ({len(mine)})", style=COLOURS[severity]))
-        blocks += [_wrapped("", f"{hazard.place}  {hazard.message}", width, indent=2) for hazard in mine]
+        blocks += [_wrapped("", f"{hazard.place}  {hazard.message}", width, indent=2, hang=2) for hazard in mine]
     return Text("\n").join([*blocks, summary(hazards)])
 
 
@@ -56,11 +56,11 @@ def _lines(hazards: Sequence[Hazard], whys: dict[str, str], width: int) -> Itera
             yield Text()
 
 
-def _wrapped(label: str, text: str, width: int, *, indent: int = 4, lead: int = 0) -> Text:
-    """Broken to the width, indented; the label is dim, the first ``lead`` characters are bold."""
-    margin = " " * indent
+def _wrapped(label: str, text: str, width: int, *, indent: int = 4, hang: int = 0, lead: int = 0) -> Text:
+    """Broken to the width, indented, ``hang`` more from the second line; label dim, first ``lead`` characters bold."""
+    first, more = " " * indent, " " * (indent + hang)
     line = f"{label}: {text}" if label else text
-    broken = textwrap.fill(line, width, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False)
+    broken = textwrap.fill(line, width, initial_indent=first, subsequent_indent=more, break_on_hyphens=False)
     shown = Text(broken)
     shown.stylize("dim", indent, indent + len(label) + bool(label))
     shown.stylize("bold", indent, indent + lead)
