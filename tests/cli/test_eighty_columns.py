@@ -10,7 +10,13 @@ import pytest
 from rich.cells import cell_len
 
 from secondsite.cli.__main__ import run
+from secondsite.model.errors import Problem
+from secondsite.model.estimate import fixed
+from secondsite.model.place import Place
+from secondsite.model.procedure import Step, Verb
 from secondsite.operate.check import Answer, PlaceFinding, Preparation, StepLeft
+from secondsite.operate.executor import OperationOutcome, StepProgress
+from secondsite.publish.terminal.operation import outcome_text, progress_line
 from secondsite.publish.terminal.preparation import preparation_text
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kgents"
@@ -85,6 +91,27 @@ def test_a_plan_fits_as_well(
     assert run(arguments) == 1
     lines = capsys.readouterr().out.splitlines()
     assert max(map(cell_len, lines)) <= 80 < max(map(cell_len, piped))
+
+
+def test_what_a_run_says_fits_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Step("promote-events", Verb.PROMOTE_STREAMS, "promote", "check", fixed("promote", 1.0, "s", "test"), 3.0)
+    why = "us-west-2: CONSUMER.CREATE.EVENTS was refused: " + "no suitable peers for placement, " * 3
+    progress = StepProgress(step, "failed", 12.3, why)
+    problem = Problem(Place("us-west-2"), why, "add a server, then `secondsite failover resume`")
+    outcome = OperationOutcome("abc", {}, (problem,))
+
+    def texts() -> list[str]:
+        said = (progress_line(progress), outcome_text("failover region", outcome, Path("failover.jsonl")))
+        return "\n".join(said).splitlines()
+
+    piped = texts()
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{stream}.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    lines = texts()
+    assert max(map(cell_len, lines)) <= 80 < max(map(cell_len, piped))
+    assert " ".join(" ".join(lines).split()) == " ".join(" ".join(piped).split()), "nothing is left out"
 
 
 @pytest.mark.slow

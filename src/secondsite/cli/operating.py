@@ -148,14 +148,11 @@ def _run(
         if not machine:
             print(progress_line(progress), file=sys.stderr, flush=True)
 
-    def say(what: str) -> None:
-        print(what, file=sys.stderr, flush=True)
-
     async def work() -> OperationOutcome:
         with Journal(path, world.clock) as journal:
             if journal.torn_bytes:
-                print(f"{path}: the last line is incomplete and is dropped; that step runs again", file=sys.stderr)
-            async with lease_of(deployment, world, journal, say) as lease:
+                _say(f"{path}: the last line is incomplete and is dropped; that step runs again")
+            async with lease_of(deployment, world, journal, _say) as lease:
                 options = Options(approve, frozenset(what.allow), where.patience, hold=lease.hold)
                 return await execute(procedure, deployment, world, journal, options=options, progress=report)
 
@@ -163,7 +160,7 @@ def _run(
         outcome = asyncio.run(work())
     except KeyboardInterrupt:
         how = f"`secondsite {direction} status` shows its progress; continue with `resume`, or stop with `abort`"
-        print(f"interrupted during {procedure.name}: {how}", file=sys.stderr)
+        _say(f"interrupted during {procedure.name}: {how}")
         return EXIT_INTERRUPTED
     print_json(outcome_json(procedure.name, outcome)) if machine else print(outcome_text(procedure.name, outcome, path))
     if outcome.finished:
@@ -184,7 +181,7 @@ def _abort(
 
     async def work() -> Aborted:
         with Journal(path, world.clock) as journal:
-            async with lease_of(deployment, world, journal, lambda what: print(what, file=sys.stderr)) as lease:
+            async with lease_of(deployment, world, journal, _say) as lease:
                 given_up = await abort(procedure, deployment, world, journal)
                 await lease.hold(journal.entries)
                 return given_up
@@ -204,7 +201,7 @@ def _fetch(direction: ProcedureDirection, what: OperationScope, where: Operation
     world = world_of(what, where, who, deployment, procedure)
     try:
         if asyncio.run(fetch_journal(world, home_of_journal(deployment), path, direction.begins)):
-            print(f"{path}: fetched from {home_of_journal(deployment)}", file=sys.stderr)
+            _say(f"{path}: fetched from {home_of_journal(deployment)}")
     except HeldElsewhereError:
         raise
     except MachineError:
@@ -241,8 +238,14 @@ def _shared(direction: ProcedureDirection, what: OperationScope, where: Operatio
         world = world_of(what, where, WHO, deployment, procedure)
         return asyncio.run(read_shared(world, region, path, direction.begins))
     except MachineError as error:
-        print(f"{region}: no shared journal ({error.problems[0].what}); this machine's is read", file=sys.stderr)
+        _say(f"{region}: no shared journal ({error.problems[0].what}); this machine's is read")
         return SharedJournal()
+
+
+def _say(what: str) -> None:
+    from secondsite.publish.terminal.console import folded
+
+    print(folded(what, stderr=True), file=sys.stderr, flush=True)
 
 
 def _journal_path(direction: ProcedureDirection, what: OperationScope, given: Path | None) -> Path:

@@ -63,25 +63,26 @@ def _step(one: PlannedStep) -> list[str]:
 
 
 def progress_line(progress: StepProgress) -> str:
-    """One line of progress."""
+    """Of progress, which is told on standard error."""
     took = "" if progress.seconds is None else f" in {progress.seconds:.2f} s"
     why = f": {progress.why}" if progress.why else ""
-    return f"{progress.state:<8} {progress.step.id}{took}{why}"
+    return folded(f"{progress.state:<8} {progress.step.id}{took}{why}", " " * 9, stderr=True)
 
 
 def outcome_text(name: str, outcome: OperationOutcome, path: Path) -> str:
     done = sum(record.state is StepState.DONE for record in outcome.steps.values())
     if outcome.finished:
         return "\n".join([f"{name}: done, {counted(done, 'steps')}; journal {path}", *_unfenced(outcome.steps)])
-    return "\n".join(
-        [f"{name}: not finished, {counted(done, 'steps')} done; journal {path}", *map(str, outcome.problems)]
-    )
+    begins = f"{name}: not finished, {counted(done, 'steps')} done; journal {path}"
+    return "\n".join([begins, *(folded(str(problem)) for problem in outcome.problems)])
 
 
 def _unfenced(known: Mapping[str, StepRecord]) -> list[str]:
     return [
-        f"{region} is unfenced, as it could not be reached; when it returns, `resume` fences it before it accepts "
-        "writes, unless that region serves again by then"
+        folded(
+            f"{region} is unfenced, as it could not be reached; when it returns, `resume` fences it before it accepts "
+            "writes, unless that region serves again by then"
+        )
         for region in unfenced(known)
     ]
 
