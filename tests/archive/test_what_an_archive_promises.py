@@ -166,3 +166,18 @@ def test_a_server_that_went_on_from_an_older_disk_is_shipped_again(
         assert await facts(await connect(target.url), "ORDERS") == await facts(client, "ORDERS")
 
     run(work())
+
+
+def test_a_sequence_from_before_its_oldest_message_is_none(start: Any, store: ObjectStorage) -> None:
+    source, target = start("source"), start("target")
+
+    async def work() -> None:
+        client = await _orders(source.url)
+        await client.jetstream().purge_stream("ORDERS", seq=4)
+        await ship(source.place, store)
+        for sequence in (0, 3):
+            with pytest.raises(InputError, match=f"no message of ORDERS up to {sequence} is in .*its oldest is 4"):
+                await bring_back(target.place, store, Wanted(None, "ORDERS", sequence))
+        assert (await bring_back(target.place, store, Wanted(None, "ORDERS", 4)))["ORDERS"].ok
+
+    run(work())

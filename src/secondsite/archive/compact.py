@@ -144,9 +144,9 @@ def _ends(story: _Story) -> dict[Life, int]:
 def _newest(story: _Story) -> dict[Life, StreamCheckpoint]:
     """Each life as it was told of last; a former one as of its end."""
     base, ends = story.previous, _ends(story)
-    told = [*base.former, *base.streams] if base else []
-    told += [stream for linked in story.checkpoints for stream in linked.checkpoint.streams]
-    newest = {(stream.name, stream.life): stream for stream in told}
+    streams = [*base.former, *base.streams] if base else []
+    streams += [stream for linked in story.checkpoints for stream in linked.checkpoint.streams]
+    newest = {(stream.name, stream.life): stream for stream in streams}
     return {life: evolve(stream, at_ns=ends.get(life, stream.at_ns)) for life, stream in newest.items()}
 
 

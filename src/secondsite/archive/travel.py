@@ -155,6 +155,9 @@ async def _moment_of(chain: Chain, keys: Keys, reads: Segments, wanted: Wanted) 
         for sequence, time_ns in await reads.times(segment):
             if sequence <= wanted.sequence:
                 reached_ns = time_ns
+    if not reached_ns:
+        what = f"no message of {wanted.stream} up to {wanted.sequence} is in the archive"
+        raise InputError.at("--at-sequence", what, f"its oldest is {catalogue.of(life)[0].first_seq}")
     return life, reached_ns
 
 
