@@ -88,7 +88,7 @@ async def travel(chain: Chain, keys: Keys, wanted: Wanted, streams: Sequence[str
         if streams and name not in streams:
             continue
         if stream.life not in read.catalogue.segments:
-            what = f"{name} of that time is no longer in the archive: compact --keep gave it up"
+            what = f"{name} of that time is no longer in the archive: compact --keep has deleted it"
             raise InputError.at(chain.store.shown, what, "give a later point in time, or name other streams: --stream")
         sequence = wanted.sequence if name == wanted.stream else None
         cuts.append(await cut_at(reads, stream, read.catalogue.of(stream.life), at_ns, sequence))
