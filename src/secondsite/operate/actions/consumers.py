@@ -18,6 +18,7 @@ from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.model.procedure import Step, Verb
 from secondsite.nats.streams import ConsumerState
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, failed
+from secondsite.operate.actions.copies import local_mirrors
 from secondsite.operate.actions.interest import keep_by_interest, keeping_by_interest
 from secondsite.operate.actions.record import known_positions, live_positions
 from secondsite.operate.consumer_config import filters_of, may_be_set, recreated, started_at
@@ -84,7 +85,11 @@ class RestoreConsumers:
 
 
 async def _positions_now(context: Context, step: Step, region: str) -> tuple[str, ...]:
-    """How old what is known of them is, and which of them would begin anew."""
+    """How old what is known of them is, which of them would begin anew, and which are not moved."""
+    return (*await _known_now(context, step, region), *_of_local_mirrors(context, region))
+
+
+async def _known_now(context: Context, step: Step, region: str) -> tuple[str, ...]:
     try:
         known = await known_positions(context)
     except (MachineError, TimeoutError):
@@ -103,6 +108,15 @@ async def _positions_now(context: Context, step: Step, region: str) -> tuple[str
             else []
         ),
     )
+
+
+def _of_local_mirrors(context: Context, region: str) -> Iterable[str]:
+    origins = [placement for family in context.families if (placement := family.at(region))]
+    for mirror in (one for origin in origins for one in local_mirrors(context, origin)):
+        names = ", ".join(f"{mirror.name}/{one.name}" for one in mirror.stream.consumers if one.durable)
+        if names:
+            what = "reads a mirror inside its region: its position is not copied"
+            yield f"{names} {what}, and in {region} it has its own"
 
 
 async def _by_interest(context: Context, door: StreamsDoor, region: str) -> Facts:
