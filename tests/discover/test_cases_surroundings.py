@@ -57,9 +57,11 @@ def test_the_answer_is_remembered(tmp_path: Path) -> None:
     options = ("init", str(CASES / "C1-overlays"), "--file", str(tmp_path / "secondsite.yaml"), "--yes")
     _, asked = secondsite(*options, code=2)
     assert "3 environments of one system" in asked
-    secondsite(*options, "--environment", "production")
+    told, _ = secondsite(*options, "--environment", "production")
+    assert "named last" not in told
     told, _ = secondsite(*options)
     assert "nothing to change" in told
+    assert "the environment is production, as it was named last" in told
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -17,6 +17,7 @@ from secondsite.nats.connection import RejectedError
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import nats_place
+from secondsite.nats.streams import NoStreamListensError, PublishAnswer, StreamApi
 
 pytestmark = pytest.mark.slow
 RELOADS = 60
@@ -39,6 +40,32 @@ def test_what_nobody_takes_yet_is_asked_again(server: Server) -> None:
             return await asked
 
     assert run(work()) == {"streams": 3}
+
+
+def test_a_write_that_no_stream_takes_yet_is_sent_again(server: Server) -> None:
+    """As to a stream that another server of the cluster has just made."""
+
+    async def work() -> PublishAnswer:
+        async with server.place.open() as jetstream, server.place.open() as other:
+            writing = asyncio.ensure_future(StreamApi(jetstream).publish("late.a", b"1", {}))
+            await asyncio.sleep(0.2)
+            await StreamApi(other).create({"name": "LATE", "subjects": ["late.>"]})
+            return await writing
+
+    answer = run(work())
+    assert (answer.stream, answer.sequence) == ("LATE", 1)
+
+
+def test_a_write_that_no_stream_ever_takes_is_said(server: Server) -> None:
+
+    async def work() -> None:
+        async with server.place.open() as jetstream:
+            streams = StreamApi(jetstream)
+            assert await streams.probe("nobody.a") is None
+            await streams.publish("nobody.a", b"1", {})
+
+    with pytest.raises(NoStreamListensError, match=r"no stream listens on nobody\.a"):
+        run(work())
 
 
 def test_what_nobody_ever_takes_is_said(server: Server) -> None:

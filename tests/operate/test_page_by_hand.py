@@ -51,6 +51,7 @@ PAGE = EXAMPLE / "docs/saas/runbook.md"
 STOPPED, STARTED = "# stop the server in", "# start the server in"
 HOME, AWAY = "us-east-1", "us-west-2"
 JOINED = "# nats.conf as rendered"
+LOOKS_FOR_S = 20.0
 NEEDS_HOME = (2, 3)
 """Steps of the failover that ask the lost region: the page says what to do where it does not answer."""
 
@@ -149,7 +150,14 @@ class Scene:
             stop = (*prefix(), "pg_ctl", *line.partition(": pg_ctl ")[2].split(), "-m", "fast")
             await self.type([" ".join(stop)], region)
         await self.type(lines, region)
-        await self.type(block.checks)
+        await self.check(block.checks)
+
+    async def check(self, lines: list[str]) -> None:
+        """As who reads the page: looks again, for a while, before saying that it does not hold."""
+        deadline = time.monotonic() + LOOKS_FOR_S
+        while (done := await self.typed(lines)).returncode:
+            assert time.monotonic() < deadline, (lines, done.stdout[-500:], done.stderr[-1500:])
+            await asyncio.sleep(1.0)
 
     async def write_rows(self, region: str, *ids: str) -> None:
         await self.rows.write(region, *ids)

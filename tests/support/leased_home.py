@@ -162,7 +162,7 @@ class Writer:
                 async with self.pair.place(self.region).open() as opened:
                     streams = StreamApi(opened)
                     while True:
-                        answer = await streams.publish(self.subject, b"x", {}, within_s=0.5)
+                        answer = await streams.publish(self.subject, b"x", {}, within_s=0.5, insist=False)
                         if not answer.code:
                             self.acknowledged[answer.sequence] = time.monotonic()
                         await asyncio.sleep(self.every_s)

@@ -127,16 +127,19 @@ def _discovered(
     paths: tuple[Path, ...], reading: InitReading, listed: Listing, *, name: str | None, file: Path
 ) -> Discovery:
     base = file.resolve().parent
+    kept = () if reading.environment else _remembered(file)
     discovery = discover(
         [_under(base, path) for path in paths],
         name=name,
         base=base,
         kubectl=reading.kubectl,
         exclude=reading.exclude,
-        environments=reading.environment or _remembered(file),
+        environments=reading.environment or kept,
         live=listed.resources,
     )
-    return evolve(discovery, notes=(*discovery.notes, *listed.notes), unread=(*discovery.unread, *listed.unread))
+    again = [f"the environment is {one}, as it was named last; name another with --environment" for one in kept]
+    notes = (*again, *discovery.notes, *listed.notes)
+    return evolve(discovery, notes=notes, unread=(*discovery.unread, *listed.unread))
 
 
 def _report(update: Update, discovery: Discovery, *, written: bool, verbose: bool, json: bool) -> None:

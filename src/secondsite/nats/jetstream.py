@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -27,7 +28,8 @@ _NOT_ENABLED = frozenset({10039, 10076})
 # There is no leader, the one asked is none any more, the snapshot was given up: the same may be granted in a moment.
 _PASSING = frozenset({NO_META_LEADER, 10009, 10064, 10118})
 
-# A server that reads its configuration anew has no API for an instant (2.10 to 2.15), and says that nobody answers.
+# A server that reads its configuration anew has no API for an instant (2.10 to 2.15), and says that nobody answers; so
+# does one that was not told yet of a stream or a consumer that another server of its cluster has just made.
 _ASK_AGAIN_FOR_S = 1.0
 _ASK_AGAIN_AFTER_S = 0.02
 
@@ -81,7 +83,8 @@ class JetStream:
         payload = json.dumps(request).encode() if request else b""
         full = f"{self.prefix}.{subject}"
         try:
-            answer = json.loads(await self._request(full, payload, timeout_s, insist=insist))
+            asked = partial(self.connection.request, full, payload, timeout_s)
+            answer = json.loads(await (insisted(asked) if insist else asked()))
         except errors.NoRespondersError:
             raise MachineError.at(self.shown, *self._no_responders()) from None
         except (TimeoutError, errors.TimeoutError):
@@ -93,17 +96,6 @@ class JetStream:
         except (ValueError, RecursionError):
             raise MachineError.at(self.shown, f"{full} did not return JSON", "check the address") from None
         return self.checked(full, answer)
-
-    async def _request(self, full: str, payload: bytes, timeout_s: float, *, insist: bool) -> bytes:
-        """What nobody was there to take is sent again for a moment: it was not done, for certain."""
-        end = time.monotonic() + (_ASK_AGAIN_FOR_S if insist else 0.0)
-        while True:
-            try:
-                return await self.connection.request(full, payload, timeout_s)
-            except errors.NoRespondersError:
-                if time.monotonic() > end:
-                    raise
-            await asyncio.sleep(_ASK_AGAIN_AFTER_S)
 
     def _no_responders(self) -> tuple[str, str]:
         if self.prefix == API:
@@ -155,6 +147,18 @@ class JetStream:
             if refused.code == STREAM_NOT_FOUND:
                 return None
             raise
+
+
+async def insisted(ask: Callable[[], Awaitable[bytes]]) -> bytes:
+    """What nobody was there to take is sent again for a moment: it was not done, for certain."""
+    end = time.monotonic() + _ASK_AGAIN_FOR_S
+    while True:
+        try:
+            return await ask()
+        except errors.NoRespondersError:
+            if time.monotonic() > end:
+                raise
+        await asyncio.sleep(_ASK_AGAIN_AFTER_S)
 
 
 def _coded(refused: Exception, code: int) -> RefusedError:

@@ -20,7 +20,7 @@ from secondsite.model.errors import MachineError
 from secondsite.model.jetstream_config import is_internal
 from secondsite.nats.connection import DeniedError
 from secondsite.nats.direct import direct_messages
-from secondsite.nats.jetstream import JetStream, Json, RefusedError
+from secondsite.nats.jetstream import JetStream, Json, RefusedError, insisted
 from secondsite.nats.publishing import Outgoing, acknowledgements
 from secondsite.nats.reading import pulled_messages
 from secondsite.nats.stored import StoredMessage, parse_headers
@@ -190,19 +190,28 @@ class StreamApi:
         The stream's leader refuses it with "wrong last sequence", and by that shows itself. None: nobody listens.
         """
         try:
-            answer = await self.publish(subject, b"", {"Nats-Expected-Last-Sequence": _NEVER}, within_s=within_s)
+            answer = await self.publish(
+                subject, b"", {"Nats-Expected-Last-Sequence": _NEVER}, within_s=within_s, insist=False
+            )
         except NoStreamListensError:
             return None
         return answer
 
     async def publish(
-        self, subject: str, data: bytes, headers: Mapping[str, str], *, within_s: float = 5.0
+        self, subject: str, data: bytes, headers: Mapping[str, str], *, within_s: float = 5.0, insist: bool = True
     ) -> PublishAnswer:
-        """Raises NoStreamListensError where no stream takes it; a MachineError means that it may have been stored."""
+        """Raises NoStreamListensError where no stream takes it; a MachineError means that it may have been stored.
+
+        ``insist``: what no stream takes is sent again for a moment, as other servers hear of a new stream only then.
+        """
         client = self.jetstream.connection.client
-        try:
+
+        async def sent() -> bytes:
             reply = await client.request(subject, data, timeout=within_s, headers=dict(headers) or None)
-            answer = json.loads(reply.data)
+            return bytes(reply.data)
+
+        try:
+            answer = json.loads(await (insisted(sent) if insist else sent()))
         except errors.NoRespondersError:
             remedy = "add this subject to a stream, or connect to the right server"
             raise NoStreamListensError.at(self.shown, f"no stream listens on {subject}", remedy) from None

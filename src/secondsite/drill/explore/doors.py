@@ -87,7 +87,7 @@ class WriterPath:
         try:
             async with writer.place.open() as opened:
                 headers = {"Nats-Msg-Id": message_id}
-                answer = await StreamApi(opened).publish(subject, b"probe", headers, within_s=_ANSWER_S)
+                answer = await StreamApi(opened).publish(subject, b"probe", headers, within_s=_ANSWER_S, insist=False)
         except MachineError as error:
             return PathWrite(0, message_id, why=error.problems[0].what)
         writer.take(answer, stream, message_id, sent_s)

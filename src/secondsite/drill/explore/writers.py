@@ -47,7 +47,9 @@ class RegionWriter:
         message_id = f"{self.region}-{self._number}"
         sent_s = time.monotonic()
         try:
-            answer = await streams.publish(subject, b"x" * 64, {"Nats-Msg-Id": message_id}, within_s=_ANSWER_S)
+            answer = await streams.publish(
+                subject, b"x" * 64, {"Nats-Msg-Id": message_id}, within_s=_ANSWER_S, insist=False
+            )
         except MachineError:
             if not streams.jetstream.connection.client.is_connected:
                 raise

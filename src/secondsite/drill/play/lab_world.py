@@ -182,7 +182,9 @@ class LabNatsPath:
         client = NatsPlace(parse_addresses(self.lab.nats_url(led[0])), ConnectOptions(timeout_s=2.0))
         try:
             async with client.open() as jetstream:
-                answer = await StreamApi(jetstream).publish(self.subject, b"probe", {"Nats-Msg-Id": message_id})
+                answer = await StreamApi(jetstream).publish(
+                    self.subject, b"probe", {"Nats-Msg-Id": message_id}, insist=False
+                )
         except MachineError as error:
             return PathWrite(0, message_id, why=error.problems[0].what)
         return PathWrite(0 if answer.code else 200, message_id, answer.stream, answer.sequence, answer.why)
