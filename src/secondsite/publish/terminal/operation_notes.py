@@ -28,6 +28,6 @@ def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _each(facts: Mapping[str, Any], what: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    found = facts.get(what)
-    if isinstance(found, Mapping):
-        yield from ((name, one) for name, one in found.items() if isinstance(one, Mapping))
+    named = facts.get(what)
+    if isinstance(named, Mapping):
+        yield from ((name, one) for name, one in named.items() if isinstance(one, Mapping))
