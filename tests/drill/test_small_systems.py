@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from drilling import timely
 from kinds import OF_EACH_KIND, SYSTEMS, setup_for, system_of, with_streams
 
 from secondsite.drill.evidence.folder import read_evidence
@@ -21,7 +22,8 @@ NOTHING_WRONG = ("duplicate", "reordered", "resurrected", "phantom", "altered", 
 
 
 def _drilled(folder: Path, system: System) -> RunResult:
-    return asyncio.run(run_drill(find_drill("region-loss"), setup_for(system), folder, lambda _what: None))
+    drill, setup = find_drill("region-loss"), setup_for(system)
+    return timely(lambda: asyncio.run(run_drill(drill, setup, folder, lambda _what: None)))
 
 
 def _sound(result: RunResult, system: System) -> None:

@@ -16,7 +16,7 @@ from secondsite.drill.play.script import Drill
 from secondsite.drill.play.stage import Stage
 from secondsite.model.fault import Fault
 
-_WATCH_S = 8.0
+_WATCH_S, _LOOKS = 8.0, 3
 _FAILED = 0.001
 _P95_MS = 200.0
 _TIMES = 2.0
@@ -41,11 +41,19 @@ async def play(stage: Stage) -> None:
 
 
 async def _unhurt(stage: Stage, when: str, before: Served) -> None:
-    begin_ns = time.monotonic_ns()
-    await stage.pass_time(_WATCH_S, f"{when}")
-    since = served(stage.history(), begin_ns, time.monotonic_ns() - 1_000_000_000)
-    measured = f"{when}: {since.failed:.2%} of {since.writes} writes failed, p95 {since.p95_ms:.0f} ms"
-    slow = since.p95_ms > max(_P95_MS, _TIMES * before.p95_ms)
+    """Slow is what stays slow: a machine that was busy for a moment is looked at again, an API that waits for its
+    collector waits then too. A write that failed counts whenever it was.
+    """
+    first_ns = time.monotonic_ns()
+    for left in reversed(range(_LOOKS)):
+        begin_ns = time.monotonic_ns()
+        await stage.pass_time(_WATCH_S, f"{when}")
+        end_ns = time.monotonic_ns() - 1_000_000_000
+        since, p95_ms = served(stage.history(), first_ns, end_ns), served(stage.history(), begin_ns, end_ns).p95_ms
+        slow = p95_ms > max(_P95_MS, _TIMES * before.p95_ms)
+        if not slow or not left:
+            break
+    measured = f"{when}: {since.failed:.2%} of {since.writes} writes failed, p95 {p95_ms:.0f} ms"
     stage.observe(f"{measured} (before: {before.p95_ms:.0f} ms)", since.failed <= _FAILED and not slow)
 
 
