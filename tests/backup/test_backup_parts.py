@@ -255,7 +255,8 @@ def test_changes_of_a_restored_stream() -> None:
     assert "placement" not in final_config(config, "S", Changes(placement="none"))
     assert final_config(config, "S", Changes(placement="D"))["placement"] == {"cluster": "D"}
     detached = final_config(config, "S", Changes(detached=True))
-    assert detached == {"name": "S", "subjects": ["s.>"], "num_replicas": 1, "storage": "file"}
+    window = {"duplicate_window": 120 * 10**9}
+    assert detached == {"name": "S", "subjects": ["s.>"], "num_replicas": 1, "storage": "file", **window}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from secondsite.operate.actions.quorum import Elect
 from secondsite.operate.approval import approve, check_bound, check_same, is_approved, lifted
 from secondsite.operate.http_path import client_path
 from secondsite.operate.journal import EntryKind, Journal, archive, write_copy
-from secondsite.operate.plan import procedure_hash
+from secondsite.operate.plan import make_plan, plan_json, procedure_hash
 from secondsite.strategies.design import Kit
 
 
@@ -64,6 +65,20 @@ def test_another_procedure_is_not_gone_on_with(world: FakeWorld, journal: Journa
     with pytest.raises(InputError, match="this journal belongs to another procedure") as error:
         check_same(evolve(procedure, steps=procedure.steps[1:]), journal)
     assert "same system file and strategy" in error.value.problems[0].remedy
+
+
+def test_another_fault_than_it_was_begun_for_is_named(world: FakeWorld, journal: Journal, kit: Kit) -> None:
+    """Whoever resumes types the fault again, or forgets to: the procedures of two faults may have one name."""
+    gray, lost = (failover_of(world.deployment, kit, fault) for fault in (Fault.GRAY, Fault.REGION))
+    assert gray.name == lost.name
+    begun = Journal(journal.path.with_name("gray.jsonl"), world.clock)
+    with begun:
+        plan = asyncio.run(make_plan(gray, world.deployment, world))
+        begun.append(EntryKind.PLAN, "", plan_json(plan))
+        check_same(gray, begun)
+        with pytest.raises(InputError, match="this operation was begun with --fault gray, not region") as error:
+            check_same(lost, begun)
+    assert error.value.problems[0].remedy == "give --fault gray"
 
 
 def test_only_the_plan_that_runs_or_what_it_asks_is_approved(world: FakeWorld, journal: Journal) -> None:

@@ -12,7 +12,8 @@ from region_pair import AWAY, HOME, Pair, create, deployment_of, door, fill, mak
 
 from secondsite.model.deployment import Deployment
 from secondsite.model.fault import Fault
-from secondsite.model.nats import Stream, StreamOrigin
+from secondsite.model.nats import Consumer, Stream, StreamOrigin
+from secondsite.model.procedure import Verb
 from secondsite.model.strategy import Strategy
 from secondsite.nats.streams import StreamApi
 from secondsite.operate.executor import OperationOutcome, Options, execute
@@ -28,10 +29,10 @@ STREAMS = (stream_named("R"), Stream(READ_ONLY, mirror=StreamOrigin("R")))
 MIRRORED = ["warm-standby/leafnode-mirror", "warm-standby/supercluster-mirror-witness", "pilot-light/leafnode-mirror"]
 
 
-def _with_mirror(kit: Kit) -> Kit:
+def _with_mirror(kit: Kit, *consumers: Consumer) -> Kit:
     cluster = kit.system.nats[0]
     events = next(stream for stream in cluster.streams if stream.name == "EVENTS")
-    read_only = evolve(events, name="EVENTS_RO", subjects=(), consumers=(), mirror=StreamOrigin("EVENTS"))
+    read_only = evolve(events, name="EVENTS_RO", subjects=(), consumers=consumers, mirror=StreamOrigin("EVENTS"))
     own = evolve(cluster, streams=(*cluster.streams, read_only))
     return evolve(kit, system=evolve(kit.system, nats=(own, *kit.system.nats[1:])))
 
@@ -56,6 +57,17 @@ def test_it_stops_no_failover(kit: Kit, tmp_path: Path, strategy: str) -> None:
         outcome = asyncio.run(_moved(ready, deployment, world, tmp_path / str(number), over=over))
         assert outcome.finished, [str(problem) for problem in outcome.problems]
         world.dead.clear()
+
+
+def test_a_plan_says_whose_readers_stand_elsewhere_in_the_other_region(kit: Kit) -> None:
+    """Each region has a mirror of its own, and what reads it has a position there alone."""
+    own = _with_mirror(kit, Consumer("reports"), Consumer("tail", durable=False))
+    deployment = lay_out(Strategy.parse(MIRRORED[0]), own)
+    over = failover(deployment, evolve(own, system=deployment.system), Fault.REGION)
+    plan = asyncio.run(make_plan(over, deployment, FakeWorld(deployment, {HOME})))
+    now = next(one.now for one in plan.steps if one.step.verb is Verb.RESTORE_CONSUMERS)
+    what = "reads a mirror inside its region: its position is not copied, and in us-west-2 it has its own"
+    assert [line for line in now if "EVENTS_RO" in line] == [f"EVENTS_RO/reports {what}"]
 
 
 @pytest.mark.slow

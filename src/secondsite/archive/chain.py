@@ -41,6 +41,7 @@ from secondsite.objects.store import ObjectStorage
 READS_AT_ONCE = 16
 MAX_BUNDLE_BYTES = 256 * 1024**2
 START = ""
+_REMEDY = "give the signer's key with --signer, or accept it with --allow unsigned"
 T = TypeVar("T")
 
 
@@ -59,6 +60,7 @@ class Chain:
 
     store: ObjectStorage
     trust: Trust = ANYBODY
+    remedy: str = field(default=_REMEDY, kw_only=True)
     singles: frozenset[int] = frozenset()
     bundles: tuple[tuple[int, int, str], ...] = ()
     bases: tuple[int, ...] = ()
@@ -166,8 +168,7 @@ class Chain:
         if cannot_be := flaw(record):
             raise damaged(self.store.url(key), f"it was written so: {cannot_be}")
         if why := self.trust.distrust(record):
-            remedy = "give the signer's key with --signer, or accept it with --allow unsigned"
-            raise InputError.at(self.store.url(key), f"this archive is rejected from here on: {why}", remedy)
+            raise InputError.at(self.store.url(key), f"this archive is rejected from here on: {why}", self.remedy)
 
     async def _read(self, key: str, limit_bytes: int = 64 * 1024**2) -> bytes:
         try:
@@ -187,6 +188,8 @@ class Head:
     at_ns: int
     cluster: str
     domain: str
+    signer: str
+    recipients: tuple[str, ...]
     streams: dict[str, StreamCheckpoint]
     checkpoints_since_base: int
     ends: dict[str, tuple[int, int]]
@@ -212,7 +215,8 @@ async def read_head(chain: Chain) -> Head | None:
             ends.pop(name, None)
         newest, sha256, count = linked.checkpoint, linked.sha256, count + 1
     assert newest is not None  # noqa: S101 # the chain is not empty
-    return Head(newest.number, sha256, newest.at_ns, newest.cluster, newest.domain, streams, count, ends)
+    whose = newest.cluster, newest.domain, newest.signer, newest.recipients
+    return Head(newest.number, sha256, newest.at_ns, *whose, streams, count, ends)
 
 
 def _advance(streams: dict[str, StreamCheckpoint], ends: dict[str, tuple[int, int]], stream: StreamCheckpoint) -> None:

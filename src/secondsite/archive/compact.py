@@ -23,6 +23,7 @@ from secondsite.archive.moment import ArchiveTimeline, Life, SegmentCatalogue
 from secondsite.archive.plan import ArchivePlan, create_same
 from secondsite.archive.records import ArchiveSegment, Base, StreamCheckpoint, to_json
 from secondsite.archive.sealed import codecs_for, seal, seal_text, stored_bytes, suffix_of
+from secondsite.backup.signing import Trust
 from secondsite.objects.failures import ObjectExistsError
 from secondsite.objects.store import ObjectStorage
 
@@ -66,8 +67,9 @@ async def compact(store: ObjectStorage, plan: CompactPlan, now_ns: int, chain: C
     """
     story = await _read(chain, plan)
     if not story.checkpoints:
-        return Compacted(0, 0, 0, await _sweep(store, plan, now_ns))
+        return Compacted(0, 0, 0, await _sweep(store, plan, now_ns, chain.trust))
     head = story.checkpoints[-1]
+    plan.archive.check_protects(head.checkpoint, store.shown)
     folder = pack_folder(head.checkpoint.number, secrets.token_hex(4))
     merging = _Merging(Segments(store, plan.archive.keys), plan, folder)
     firsts = await _firsts(chain, plan, now_ns)
@@ -84,7 +86,7 @@ async def compact(store: ObjectStorage, plan: CompactPlan, now_ns: int, chain: C
     except ObjectExistsError:
         await store.delete_below(folder)
         return Compacted(0, 0, 0, 0)
-    deleted = await _sweep(store, plan, now_ns)
+    deleted = await _sweep(store, plan, now_ns, chain.trust)
     return Compacted(base.number, merging.taken, merging.made, deleted)
 
 
@@ -104,12 +106,12 @@ async def _read(chain: Chain, plan: CompactPlan) -> _Story:
 
 
 def _kept_lives(story: _Story, plan: CompactPlan, now_ns: int) -> list[Life]:
-    """Those that stand, and former ones with a message that is young enough to be wanted."""
+    """Those that stand, and former ones that stood at a moment which is kept."""
     standing = {stream.life for stream in story.timeline.result().values()}
     if plan.keep is None:
         return list(story.catalogue.segments)
     since_ns = now_ns - _nanoseconds(plan.keep)
-    ends = {(stream.name, stream.life): at for at, stream in _ended(story)}
+    ends = _ends(story)
     return [life for life in story.catalogue.segments if life in standing or ends.get(life, now_ns) >= since_ns]
 
 
@@ -123,11 +125,29 @@ def _nanoseconds(span: timedelta) -> int:
     return int(span.total_seconds() * 10**9)
 
 
-def _ended(story: _Story) -> list[tuple[int, StreamCheckpoint]]:
-    """Former lives with the moment at which they were seen last."""
-    base = story.previous
-    before = [(stream.at_ns, stream) for stream in (*base.former, *base.streams)] if base else []
-    return [*before, *((stream.at_ns, stream) for linked in story.checkpoints for stream in linked.checkpoint.streams)]
+def _ends(story: _Story) -> dict[Life, int]:
+    """When a life was gone: a stream that stands still is told of long before."""
+    base, stood = story.previous, dict[str, Life]()
+    ends = {(stream.name, stream.life): stream.at_ns for stream in base.former} if base else {}
+    stood |= {stream.name: (stream.name, stream.life) for stream in base.streams} if base else {}
+    for linked in story.checkpoints:
+        checkpoint = linked.checkpoint
+        for stream in checkpoint.streams:
+            life = stream.name, stream.life
+            if (before := stood.get(stream.name, life)) != life:
+                ends[before] = max(checkpoint.at_ns, stream.at_ns)
+            stood[stream.name] = life
+        ends |= {stood.pop(name): checkpoint.at_ns for name in checkpoint.gone if name in stood}
+    return ends
+
+
+def _newest(story: _Story) -> dict[Life, StreamCheckpoint]:
+    """Each life as it was told of last; a former one as of its end."""
+    base, ends = story.previous, _ends(story)
+    streams = [*base.former, *base.streams] if base else []
+    streams += [stream for linked in story.checkpoints for stream in linked.checkpoint.streams]
+    newest = {(stream.name, stream.life): stream for stream in streams}
+    return {life: evolve(stream, at_ns=ends.get(life, stream.at_ns)) for life, stream in newest.items()}
 
 
 @define
@@ -189,7 +209,7 @@ def _base(story: _Story, head: Linked, merged: dict[Life, tuple[ArchiveSegment, 
     standing = story.timeline.result()
     streams = tuple(evolve(stream.checkpoint, segments=merged[stream.life]) for _, stream in sorted(standing.items()))
     lives = {stream.life for stream in standing.values()}
-    newest = {(stream.name, stream.life): stream for _, stream in _ended(story)}
+    newest = _newest(story)
     former = tuple(evolve(newest[life], segments=parts) for life, parts in sorted(merged.items()) if life not in lives)
     details: dict[str, dict[str, Any]] = {
         name: {"config": dict(stream.config), "consumers": list(stream.consumers), "all_gone": stream.gone}
@@ -208,9 +228,9 @@ def _base(story: _Story, head: Linked, merged: dict[Life, tuple[ArchiveSegment, 
     )
 
 
-async def _sweep(store: ObjectStorage, plan: CompactPlan, now_ns: int) -> int:
+async def _sweep(store: ObjectStorage, plan: CompactPlan, now_ns: int, trust: Trust) -> int:
     """Delete what no kept moment needs. Never more than the base before the newest allows."""
-    chain = await Chain(store).read()
+    chain = await Chain(store, trust).read()
     if len(chain.bases) < 2:
         return 0
     newest, before = await chain.base(chain.bases[-1]), await chain.base(chain.bases[-2])

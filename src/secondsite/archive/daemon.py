@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from attrs import define, frozen
 
-from secondsite.archive.chain import Chain, read_head
+from secondsite.archive.chain import Chain, Head, read_head
 from secondsite.archive.layout import index_key
 from secondsite.archive.metrics import ArchiveMetrics
 from secondsite.archive.plan import ArchivePlan, BeatenError, Shipped
@@ -30,6 +30,7 @@ from secondsite.objects.store import ObjectStorage
 ROUND_S = 0.25
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 10.0
 SILENT_BEATS = 2.5
+_REMEDY = "start a new archive at another prefix; `secondsite restore --allow unsigned` reads this one"
 
 
 @frozen
@@ -48,12 +49,17 @@ def trust_of(plan: ArchivePlan) -> Trust:
     return Trust(frozenset({plan.signing.public})) if plan.signing else ANYBODY
 
 
+async def _head(store: ObjectStorage, plan: ArchivePlan) -> Head | None:
+    """Raises InputError for an archive that this plan may not go on with, DamagedArchiveError for a broken one."""
+    return await read_head(await Chain(store, trust_of(plan), remedy=_REMEDY).read())
+
+
 async def archive_once(
     nats: NatsPlace, store: ObjectStorage, plan: ArchivePlan, *, single_writer: bool = False
 ) -> tuple[Shipped, ...]:
     """Ships until everything that is there is shipped. Raises BeatenError while another archiver ships."""
     await check_store(store, single_writer=single_writer)
-    shipper = Shipper(store, plan, await read_head(await Chain(store, trust_of(plan)).read()))
+    shipper = Shipper(store, plan, await _head(store, plan))
     done: list[Shipped] = []
     async with nats.open() as jetstream:
         shipper.check(jetstream, nats.domain)
@@ -101,8 +107,7 @@ class ArchiveDaemon:
 
     async def _session(self, stop: asyncio.Event) -> None:
         """Checkpoints over one connection."""
-        head = await read_head(await Chain(self.store, trust_of(self.plan)).read())
-        shipper = Shipper(self.store, self.plan, head)
+        shipper = Shipper(self.store, self.plan, await _head(self.store, self.plan))
         async with self.nats.open() as jetstream:
             shipper.check(jetstream, self.nats.domain)
             try:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from attrs import frozen
 
 from secondsite.backup.codec import Keys
-from secondsite.backup.signing import SigningKey
-from secondsite.model.errors import MachineError
+from secondsite.backup.signing import SignedRecord, SigningKey
+from secondsite.model.errors import InputError, MachineError
 from secondsite.objects.failures import ObjectExistsError
 from secondsite.objects.store import ObjectStorage
 
@@ -45,6 +45,17 @@ class ArchivePlan:
     parallel: int = PARALLEL
     heartbeat_s: float = HEARTBEAT_S
     report: Callable[[str], None] = lambda _: None
+
+    def check_protects(self, newest: SignedRecord, shown: str) -> None:
+        """Raises InputError where a record of this plan would be less than the newest one is: it would end the archive
+        for whoever restores with its keys.
+        """
+        if newest.signer and not self.signing:
+            what = f"this archive is signed ({newest.signer[:16]}…), and this run has no --sign"
+            raise InputError.at(shown, what, "give --sign FILE with its key, or start a new archive at another prefix")
+        if newest.recipients and not self.keys.recipients:
+            what = f"this archive is encrypted for {', '.join(newest.recipients)}, and this run has no --recipient"
+            raise InputError.at(shown, what, "give --recipient as before, or start a new archive at another prefix")
 
     def wants(self, name: str) -> bool:
         return _matches(name, self.streams) and not _matches(name, self.exclude)

@@ -34,7 +34,7 @@ class ShippedStream:
     tail: Tail | None = None
 
     def changed(self, info: StreamInfo, held: tuple[dict[str, Any], ...]) -> bool:
-        if self.last is None or mark(held) != self.consumers or info.config_mark != self.config:
+        if self.last is None or not self.checked or mark(held) != self.consumers or info.config_mark != self.config:
             return True
         if self.through < info.last_seq or self.lacks_gone(info):
             return True

@@ -78,12 +78,14 @@ class Shipper:
         return self._number
 
     def check(self, jetstream: JetStream, domain: str) -> None:
-        """Raises InputError where this is the archive of another cluster."""
+        """Raises InputError where this is the archive of another cluster, or better protected than this plan is."""
         cluster = str(jetstream.connection.server.get("cluster", ""))
         if self.head and (self.head.cluster, self.head.domain) != (cluster, domain):
             of = f"cluster {self.head.cluster or '(none)'}, domain {self.head.domain or '(none)'}"
             what = f"this is the archive of {of}; connected to {cluster or '(none)'}, {domain or '(none)'}"
             raise InputError.at(self.store.shown, what, "give each cluster its own archive, with another prefix")
+        if self.head:
+            self.plan.check_protects(self.head, self.store.shown)
 
     async def once(self, jetstream: JetStream, domain: str) -> Shipped:
         """Raises BeatenError, or MachineError where nothing could be looked at; the next one may go better."""
@@ -91,6 +93,8 @@ class Shipper:
         listed, lost = await overview(jetstream, self._known)
         streams = {name: stream for name, stream in listed.items() if self.plan.wants(name)}
         missing = tuple(name for name in lost if self.plan.wants(name))
+        for name in self._known.keys() & set(missing):
+            self._known[name].checked = False  # it may come back from an older disk
         gone = await self._gone(jetstream, streams, missing)
         number = self._number + 1
         under = _Under(number, pack_folder(number, secrets.token_hex(4)), self.plan.checkpoint_bytes)
@@ -199,7 +203,7 @@ class Shipper:
             created, number = info.created, "0"
         elif info.last_seq < known.through:
             why = f"ends at {info.last_seq}, and {known.through} was shipped: its server lost messages"
-        elif not known.checked and known.end[0] >= max(1, info.first_seq):
+        elif known.end[0] >= max(1, info.first_seq) and (not known.checked or info.last_seq > known.through):
             time_ns = await time_of(jetstream, info.name, known.end[0])
             if time_ns is not None and time_ns != known.end[1]:
                 why = f"has another message {known.end[0]} than was shipped"

@@ -87,6 +87,9 @@ async def travel(chain: Chain, keys: Keys, wanted: Wanted, streams: Sequence[str
     for name, stream in sorted(standing.items()):
         if streams and name not in streams:
             continue
+        if stream.life not in read.catalogue.segments:
+            what = f"{name} of that time is no longer in the archive: compact --keep has deleted it"
+            raise InputError.at(chain.store.shown, what, "give a later point in time, or name other streams: --stream")
         sequence = wanted.sequence if name == wanted.stream else None
         cuts.append(await cut_at(reads, stream, read.catalogue.of(stream.life), at_ns, sequence))
     newest = read.newest
@@ -152,6 +155,9 @@ async def _moment_of(chain: Chain, keys: Keys, reads: Segments, wanted: Wanted) 
         for sequence, time_ns in await reads.times(segment):
             if sequence <= wanted.sequence:
                 reached_ns = time_ns
+    if not reached_ns:
+        what = f"no message of {wanted.stream} up to {wanted.sequence} is in the archive"
+        raise InputError.at("--at-sequence", what, f"its oldest is {catalogue.of(life)[0].first_seq}")
     return life, reached_ns
 
 

@@ -275,7 +275,7 @@ async def _finish(
     final = await _final(jetstream, reader, work, sent, notes)
     differs, closed = await _open(jetstream, final, proof, notes)
     progress.end(work.target)
-    if work.final.get("subjects") != work.backup["config"].get("subjects"):
+    if [work.target] == work.final.get("subjects") != work.backup["config"].get("subjects"):
         notes.append(f"listens on {work.target}: another stream there has its subjects")
     return StreamOutcome(
         stream=work.stream.name,

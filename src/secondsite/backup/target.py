@@ -20,7 +20,8 @@ from secondsite.model.errors import InputError
 MARK = "secondsite.restoring"
 FENCED = "secondsite.subjects-before"
 KEEP, NOWHERE = "keep", "none"
-_REFERS_ELSEWHERE = ("mirror", "sources", "republish", "subject_transform")
+_REFERS_ELSEWHERE = ("mirror", "mirror_direct", "sources", "republish", "subject_transform")
+_WINDOW_NS = 120 * 10**9
 
 Config = Mapping[str, Any]
 
@@ -51,6 +52,10 @@ def final_config(config: Config, name: str, changes: Changes, taken: Iterable[st
     if changes.detached:
         for key in _REFERS_ELSEWHERE:
             final.pop(key, None)
+        if not final.get("subjects"):  # a server would give it its name, which may be another stream's subject
+            final["subjects"] = [_private(name, "detached")]
+        if not final.get("duplicate_window"):  # a mirror has none, and a stream of its own gets one
+            final["duplicate_window"] = min(_WINDOW_NS, int(final.get("max_age") or 0) or _WINDOW_NS)
         final |= {"storage": "file", "num_replicas": 1}
         final.pop("placement", None)
     return final

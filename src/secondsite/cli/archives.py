@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from attrs import asdict
+from attrs import asdict, evolve
 from cyclopts import Parameter
 
 from secondsite.cli.archive import EVERY_STREAM, ArchiveScope
@@ -78,8 +78,6 @@ def verify_(
 async def _verify(
     store: ObjectStorage, keys: Keys, trust: Trust, server: Path | None, *, restore: bool, json: bool
 ) -> int:
-    from attrs import evolve
-
     from secondsite.archive.check import restore_newest, verify_archive
     from secondsite.objects.protection import UNKNOWN
 
@@ -153,10 +151,12 @@ def compact_(
 
     store, keys = open_store(from_, endpoint, "--from"), read_keys(what.recipient, identity)
     plan = what.plan(passed_over, keys)
-    span = seconds(keep)
+    span, trust = seconds(keep), signed.trust(keys)
+    if plan.signing:  # what it signs has to be signed
+        trust = evolve(trust, signers=trust.signers | {plan.signing.public})
 
     async def work() -> int:
-        chain = await open_chain(store, signed.trust(keys))
+        chain = await open_chain(store, trust)
         limits = CompactPlan(plan, timedelta(seconds=span) if span else None)
         made = await compact(chain.store, limits, time.time_ns(), chain)
         if json:

@@ -36,6 +36,21 @@ def pairs(given: tuple[str, ...], name: str) -> dict[str, str]:
     return values
 
 
+def places_given(given: tuple[str, ...], name: str, deployment: Deployment) -> dict[str, str]:
+    """By region: one that the deployment does not have would be opened by nobody, and another one's be used instead."""
+    operate, home = deployment.system.operate, deployment.primary.region.name
+    known = {
+        *(site.region.name for site in deployment.sites),
+        *(cluster.region or home for cluster in deployment.clusters),
+        *(place.region for place in (operate.places if operate else ())),
+    }
+    values = pairs(given, name)
+    for region in values:
+        if region not in known:
+            raise _unknown(name, region, known, f"a region of {deployment.strategy.id}")
+    return values
+
+
 def check_allowed(given: tuple[str, ...]) -> None:
     """Raises InputError for what is no guard that may be lifted."""
     from secondsite.operate.action import ALLOWABLE

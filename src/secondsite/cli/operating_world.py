@@ -20,9 +20,9 @@ from secondsite.cli.operating_options import (
     commands_of,
     destroying,
     done_by,
-    pairs,
     path_line,
     path_of,
+    places_given,
     shown_clusters,
     store_logins,
     target_of,
@@ -34,7 +34,6 @@ from secondsite.model.errors import InputError
 
 if TYPE_CHECKING:
     from secondsite.model.deployment import Deployment
-    from secondsite.model.operate import Operate
     from secondsite.model.procedure import Procedure
     from secondsite.model.system import System
     from secondsite.nats.place import NatsPlace
@@ -172,7 +171,7 @@ def world_of(
     check_allowed(what.allow)
     where.restored.check(procedure)
     operate = deployment.system.operate
-    regions, system = _places(operate, where.nats, "nats"), _places(operate, where.system, "system")
+    regions, system = _places(deployment, where.nats, "nats"), _places(deployment, where.system, "system")
     commands = commands_of(where.command, procedure)
     reported = ReportedManualSteps(done_by(where.done, procedure, who.who))
     manual_steps = Commands(commands, reported, target_of(procedure))
@@ -215,14 +214,14 @@ def world_of(
     )
 
 
-def _places(operate: Operate | None, given: tuple[str, ...], account: str) -> dict[str, NatsPlace]:
+def _places(deployment: Deployment, given: tuple[str, ...], account: str) -> dict[str, NatsPlace]:
     """Those of the file, and over them those that are given."""
     from secondsite.nats.options import ConnectOptions
     from secondsite.nats.place import nats_place
     from secondsite.operate.places import nats_places
 
     options = ConnectOptions().with_environment(os.environ)
-    named = pairs(given, f"--{account}")
+    operate, named = deployment.system.operate, places_given(given, f"--{account}", deployment)
     written = evolve(operate, places=tuple(p for p in operate.places if p.region not in named)) if operate else None
     places = nats_places(written, account, options)
     for region, where in named.items():

@@ -33,9 +33,13 @@ def check_bound(world: World, journal: Journal, approved: str) -> None:
 
 
 def check_same(procedure: Procedure, journal: Journal) -> None:
-    begun = journal.entries[0].data.get("procedure_hash")
-    if begun != procedure_hash(procedure):
-        what = f"this journal belongs to another procedure ({journal.entries[0].data.get('procedure')})"
+    begun = journal.entries[0].data
+    if begun.get("procedure_hash") != procedure_hash(procedure):
+        fault = begun.get("fault")
+        if begun.get("procedure") == procedure.name and fault not in (None, str(procedure.fault)):
+            what = f"this operation was begun with --fault {fault}, not {procedure.fault}"
+            raise InputError.at(str(journal.path), what, f"give --fault {fault}")
+        what = f"this journal belongs to another procedure ({begun.get('procedure')})"
         remedy = "resume with the same system file and strategy, or give a new journal"
         raise InputError.at(str(journal.path), what, remedy)
 

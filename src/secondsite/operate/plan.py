@@ -200,6 +200,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     return {
         "schema": "secondsite/plan/1",
         "procedure": plan.procedure.name,
+        "fault": str(plan.procedure.fault),
         "strategy": plan.strategy,
         "system": plan.system,
         "hash": plan.hash,

@@ -12,13 +12,15 @@ from typing import Any
 
 from attrs import frozen
 
+from secondsite.model.errors import MachineError
 from secondsite.model.nats import Consumer, Retention
 from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.model.procedure import Step, Verb
 from secondsite.nats.streams import ConsumerState
 from secondsite.operate.action import Context, Facts, ManualContext, Prospect, failed
+from secondsite.operate.actions.copies import local_mirrors
 from secondsite.operate.actions.interest import keep_by_interest, keeping_by_interest
-from secondsite.operate.actions.record import live_positions
+from secondsite.operate.actions.record import known_positions, live_positions
 from secondsite.operate.consumer_config import filters_of, may_be_set, recreated, started_at
 from secondsite.operate.layout import DIVERGED, StreamFamily, StreamPlacement
 from secondsite.operate.positions import STREAM, position_subject
@@ -43,6 +45,10 @@ class WantedConsumer:
         return f"{self.family.name}/{self.name}"
 
 
+UNKNOWN = "unknown: starts at the first message"
+"""The source of a position that nobody copied."""
+
+
 def start_after(floor: int, diverged: int) -> int:
     return min(floor, diverged) + 1
 
@@ -52,7 +58,7 @@ class RestoreConsumers:
     async def look(self, context: Context, step: Step) -> Prospect:
         region = step.region or context.away
         names = tuple(f"create the consumer {target} in {region}" for target in step.targets)
-        return Prospect(changes=names)
+        return Prospect(changes=names, now=await _positions_now(context, step, region))
 
     async def run(self, context: Context, step: Step) -> Facts:
         region = step.region or context.away
@@ -76,6 +82,41 @@ class RestoreConsumers:
                 last = {"last_by_subj": position_subject(family.name, consumer.name)}
                 yield from _positioned(placement, consumer, (region, f"STREAM.MSG.GET.{STREAM}", last), _POSITION)
             yield from keeping_by_interest(family, placement)
+
+
+async def _positions_now(context: Context, step: Step, region: str) -> tuple[str, ...]:
+    """How old what is known of them is, which of them would begin anew, and which are not moved."""
+    return (*await _known_now(context, step, region), *_of_local_mirrors(context, region))
+
+
+async def _known_now(context: Context, step: Step, region: str) -> tuple[str, ...]:
+    try:
+        known = await known_positions(context)
+    except (MachineError, TimeoutError):
+        known = None
+    if known is None:
+        return ("where they stand cannot be read now",)
+    there = {position.key: position for position in known}
+    unknown = [key for key in step.targets if key not in there]
+    copied = [there[key].at for key in step.targets if key in there and there[key].at]
+    age_s = max(0.0, context.world.clock.wall() - min(copied)) if copied else 0.0
+    return (
+        *([f"their positions were copied {age_s:.0f} s ago"] if copied else []),
+        *(
+            [f"{', '.join(unknown)}: no position known in {region}, so they start at the first message"]
+            if unknown
+            else []
+        ),
+    )
+
+
+def _of_local_mirrors(context: Context, region: str) -> Iterable[str]:
+    origins = [placement for family in context.families if (placement := family.at(region))]
+    for mirror in (one for origin in origins for one in local_mirrors(context, origin)):
+        names = ", ".join(f"{mirror.name}/{one.name}" for one in mirror.stream.consumers if one.durable)
+        if names:
+            what = "reads a mirror inside its region: its position is not copied"
+            yield f"{names} {what}, and in {region} it has its own"
 
 
 async def _by_interest(context: Context, door: StreamsDoor, region: str) -> Facts:
@@ -105,7 +146,7 @@ async def wanted_consumers(context: Context, step: Step, door: StreamsDoor, regi
         config = position["config"] if position else _configured(family, name)
         floor = int(position["floor"]) if position else 0
         diverged = int(state.metadata.get(DIVERGED, state.last_seq))
-        source = str(position["source"]) if position else "unknown: starts at the first message"
+        source = str(position["source"]) if position else UNKNOWN
         wanted.append(WantedConsumer(family, placement, name, config, start_after(floor, diverged), source))
     return wanted
 

@@ -91,7 +91,7 @@ class RecordState:
         measured = await measure(context, context.away)
         return {
             "streams": {one.family.name: _facts(one) for one in measured},
-            "positions": {position.key: position.facts() for position in await _positions(context)},
+            "positions": {position.key: position.facts() for position in await known_positions(context) or ()},
         }
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
@@ -101,8 +101,8 @@ class RecordState:
             yield f"{read(placement.region, f'STREAM.INFO.{placement.name}', shown)} | tee -a sequences.jsonl"
 
 
-async def _positions(context: Context) -> tuple[Position, ...]:
-    """The primary's own where it answers, else what was replicated of them."""
+async def known_positions(context: Context) -> tuple[Position, ...] | None:
+    """The primary's own where it answers, else what was replicated of them; None where neither can be asked."""
     async with context.reached(context.home) as door:
         if door is not None:
             placements = [(family, family.at(context.home)) for family in context.families]
@@ -110,10 +110,10 @@ async def _positions(context: Context) -> tuple[Position, ...]:
                 [position for family, one in placements if one for position in await live_positions(door, family, one)]
             )
     async with context.reached(context.away) as door:
-        return () if door is None else await _replicated(context, door)
+        return None if door is None else await _replicated(context, door)
 
 
-async def _replicated(context: Context, door: StreamsDoor) -> tuple[Position, ...]:
+async def _replicated(context: Context, door: StreamsDoor) -> tuple[Position, ...] | None:
     """Without a meta leader nobody says that a stream does not exist, and only that takes so long."""
     try:
         async with asyncio.timeout(context.world.reach_s):
@@ -121,7 +121,7 @@ async def _replicated(context: Context, door: StreamsDoor) -> tuple[Position, ..
     except (TimeoutError, MachineError) as error:
         why = error.problems[0].what if isinstance(error, MachineError) else "no answer"
         context.note("positions", {"why": f"{why}: consumers start at the first message"})
-        return ()
+        return None
 
 
 async def live_positions(door: StreamsDoor, family: StreamFamily, placement: StreamPlacement) -> tuple[Position, ...]:

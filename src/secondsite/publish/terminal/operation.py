@@ -14,6 +14,7 @@ from secondsite.operate.executor import OperationOutcome, StepProgress
 from secondsite.operate.journal import JournalEntry, StepRecord, StepState, end_of, records, unfenced
 from secondsite.operate.plan import Plan, PlannedStep
 from secondsite.publish.terminal.console import folded
+from secondsite.publish.terminal.operation_notes import notes_of
 
 
 def plan_text(plan: Plan) -> str:
@@ -72,9 +73,17 @@ def progress_line(progress: StepProgress) -> str:
 def outcome_text(name: str, outcome: OperationOutcome, path: Path) -> str:
     done = sum(record.state is StepState.DONE for record in outcome.steps.values())
     if outcome.finished:
-        return "\n".join([f"{name}: done, {counted(done, 'steps')}; journal {path}", *_unfenced(outcome.steps)])
+        return "\n".join([f"{name}: done, {counted(done, 'steps')}; journal {path}", *_to_know(outcome.steps)])
     begins = f"{name}: not finished, {counted(done, 'steps')} done; journal {path}"
-    return "\n".join([begins, *(folded(str(problem)) for problem in outcome.problems)])
+    return "\n".join([begins, *(folded(str(problem)) for problem in outcome.problems), *_notes(outcome.steps)])
+
+
+def _to_know(known: Mapping[str, StepRecord]) -> list[str]:
+    return [*_notes(known), *_unfenced(known)]
+
+
+def _notes(known: Mapping[str, StepRecord]) -> list[str]:
+    return [folded(note) for note in notes_of(known.values())]
 
 
 def _unfenced(known: Mapping[str, StepRecord]) -> list[str]:
@@ -108,7 +117,7 @@ def status_text(entries: list[JournalEntry]) -> str:
         lines.append(f"  {record.state if record else 'to come':<12} {step['id']}{_times(record)}")
         if record and record.why:
             lines.append(folded(f"{' ' * 15}{record.why}; {record.remedy}", " " * 15))
-    return "\n".join([*lines, *_unfenced(known)])
+    return "\n".join([*lines, *_to_know(known)])
 
 
 def _identity(entries: list[JournalEntry]) -> list[str]:
