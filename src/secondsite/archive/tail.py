@@ -30,7 +30,7 @@ BATCH = 50_000
 BATCH_BYTES = 8 * 1024**2
 LASTS_S = 50.0
 SILENCE_S = 5.0
-_NOBODY = "503"
+_NO_RESPONDERS = "503"
 _HEARD_WITHIN_S, _AGAIN_AFTER_S = 1.0, 0.02
 WINDOW = 64
 _EMPTY_BATCHES = 3
@@ -168,7 +168,7 @@ class Tail:
         end = time.monotonic() + _HEARD_WITHIN_S
         while True:
             await self._asked_for()
-            if not self._broken.startswith(_NOBODY) or time.monotonic() > end:
+            if not self._broken.startswith(_NO_RESPONDERS) or time.monotonic() > end:
                 return
             await asyncio.sleep(_AGAIN_AFTER_S)
             self._broken = ""
