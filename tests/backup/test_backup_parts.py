@@ -250,6 +250,10 @@ def test_changes_of_a_restored_stream() -> None:
     }
     assert final_config(config, "T", Changes(), ["x.>"])["subjects"] == ["s.>"]
     assert final_config(config, "T", Changes(), ["s.1"])["subjects"] == ["T"]
+    fence = {**fenced({**config, "mirror": None}, "20261123T172748Z-3f2a1c")}
+    assert final_config(fence, "T", Changes(), ["s.1"])["subjects"] == ["T"], (
+        "what was replaced is saved behind a fence"
+    )
     assert final_config(config, "S", Changes(), ["s.1"])["subjects"] == ["s.>"]
     assert final_config(config, "S", Changes(replicas=1))["num_replicas"] == 1
     assert "placement" not in final_config(config, "S", Changes(placement="none"))

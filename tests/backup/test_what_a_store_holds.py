@@ -65,6 +65,7 @@ def test_no_manifest_under_a_right_checksum_ends_in_a_traceback() -> None:
         json.dumps(summary(found)).encode(), content_line(found), repr(found).encode()
         assert all(item.key.startswith(f"{found.id}/") for stream in found.streams for item in stream.objects)
     assert refused > 1500
+    assert content_line(from_json(to_json(manifest()), manifest().id, "x")).endswith((" bytes", " MB"))
     for data in (b"", b"\xff", b"[]", b"1", b"null", b"[" * 100_000, b'{"sha256": 1}', json.dumps(good).encode()[:-9]):
         with pytest.raises(InputError, match="corrupt"):
             from_json(data, manifest().id, "x")

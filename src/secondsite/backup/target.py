@@ -41,7 +41,7 @@ class Changes:
 def final_config(config: Config, name: str, changes: Changes, taken: Iterable[str] = ()) -> dict[str, Any]:
     """How the stream is to be in the end. ``taken`` are subjects of other streams there, for one under a new name."""
     final = {**unfenced(config), "name": name}
-    if name != config["name"] and overlapping(config.get("subjects") or (), taken):
+    if name != config["name"] and overlapping(final.get("subjects") or (), taken):
         final["subjects"] = [name]
     if changes.replicas is not None:
         final["num_replicas"] = changes.replicas

@@ -149,9 +149,8 @@ def compact_(
     """
     from secondsite.archive.compact import CompactPlan, compact
 
-    store, keys = open_store(from_, endpoint, "--from"), read_keys(what.recipient, identity)
-    plan = what.plan(passed_over, keys)
-    span, trust = seconds(keep), signed.trust(keys)
+    span, keys = seconds(keep, "--keep"), read_keys(what.recipient, identity)
+    store, plan, trust = open_store(from_, endpoint, "--from"), what.plan(passed_over, keys), signed.trust(keys)
     if plan.signing:  # what it signs has to be signed
         trust = evolve(trust, signers=trust.signers | {plan.signing.public})
 

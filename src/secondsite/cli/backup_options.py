@@ -87,15 +87,15 @@ class Keep:
         return [part for flag, count in counts.items() if count for part in (f"--keep-{flag}", str(count))]
 
 
-def every(text: str | None) -> float | None:
+def every(text: str | None, name: str = "--every") -> float | None:
     if text is None:
         return None
     try:
         every_s = parse_seconds(text)
     except ValueError as error:
-        raise InputError.at("--every", str(error), "such as 5m") from None
+        raise InputError.at(name, str(error), "such as 5m") from None
     if every_s < MIN_EVERY_S:
-        raise InputError.at("--every", "is less than a second", "write 5m or 1h")
+        raise InputError.at(name, "is less than a second", "write 5m or 1h")
     return every_s
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from secondsite.model.units import format_bytes
 from secondsite.model.wording import counted
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def summary(manifest: BackupManifest) -> dict[str, Any]:
 def content_line(manifest: BackupManifest) -> str:
     """``3 streams, 1,528 messages, 2.1 MB``."""
     total = manifest.size_bytes
-    size = format_bytes(total) if total < 10 * 1024 else f"{total / 1e6:.1f} MB"
+    size = counted(total, "bytes") if total < 10 * 1024 else f"{total / 1e6:.1f} MB"
     return f"{counted(len(manifest.streams), 'streams')}, {counted(manifest.messages, 'messages')}, {size}"
 
 
