@@ -54,7 +54,7 @@ def test_a_run_that_must_not_be_leaves_no_trace(tmp_path: Path, capsys: pytest.C
         (["failover", "plan", *NOWHERE, "--command", "anounce=x"], "'anounce' is not a step or verb of the failover"),
         (["failover", "plan", *NOWHERE, "--nats", "us-east-1=nats://127.0.0.1:3"], "us-east-1 is given twice"),
         (["failover", "plan", *NOWHERE[:4], "--nats", "us-wst-2=nats://x:1"], "--nats: 'us-wst-2' is not a region of"),
-        (["failback", "run", *NOWHERE, "--system", "us=nats://x:1"], "--system: 'us' is not a region of"),
+        (["failback", "plan", *NOWHERE, "--system", "us=nats://x:1"], "--system: 'us' is not a region of"),
     ],
 )
 def test_mistakes_are_told(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from odd_world import AWAY, HOME, context_of, failover_of, layout, step_of
 from secondsite.model.procedure import Verb
 from secondsite.nats.stored import StoredMessage
 from secondsite.operate.actions.consumers import RestoreConsumers
+from secondsite.operate.actions.record import RecordState
 from secondsite.operate.actions.salvaging import Salvaged
 from secondsite.operate.executor import OperationOutcome
 from secondsite.operate.journal import EntryKind, JournalEntry, StepRecord, StepState
@@ -65,6 +66,30 @@ def test_consumers_that_begin_anew_are_named(kit: Kit) -> None:
         assert "EVENTS/metering: started at the first message" in text
 
 
+def test_a_deliver_policy_that_no_position_goes_with_is_named_before_and_after(kit: Kit) -> None:
+    """The server sets the position of those alone that deliver all; an application's own create is refused then."""
+    deployment = layout(kit)
+    world, over = FakeWorld(deployment, set()), failover_of(deployment, kit)
+    step = evolve(step_of(over, Verb.RESTORE_CONSUMERS), targets=("EVENTS/metering",))
+    for region in (HOME, AWAY):
+        world.regions[region]["EVENTS"].consumers.pop("metering", None)
+    for name, policy in (("audit", "new"), ("plain", "all")):
+        config = {"durable_name": name, "deliver_policy": policy}
+        world.regions[HOME]["EVENTS"].consumers[name] = config
+        world.regions[HOME]["EVENTS"].floors[name] = 1
+    told = "EVENTS/audit: deliver_policy new cannot be kept with a position"
+    now = asyncio.run(RestoreConsumers().look(context_of(world, over), step)).now
+    assert [line for line in now if "deliver_policy" in line and line.startswith(told)], now
+    assert not any("EVENTS/plain" in line for line in now)
+    record = step_of(over, Verb.RECORD_STATE)
+    facts = {record.id: asyncio.run(RecordState().run(context_of(world, over), record))}
+    done = dict(asyncio.run(RestoreConsumers().run(context_of(world, over, facts), step)))
+    assert world.regions[AWAY]["EVENTS"].consumers["audit"]["deliver_policy"] == "by_start_sequence"
+    for text in _said(step.id, done):
+        assert told in text
+        assert "EVENTS/plain" not in text
+
+
 def test_a_plan_says_whose_position_nobody_copied(kit: Kit) -> None:
     deployment = layout(kit)
     over = failover_of(deployment, kit)
@@ -80,6 +105,6 @@ def test_a_plan_says_whose_position_nobody_copied(kit: Kit) -> None:
     for key in step.targets:
         assert key in unknown
         assert key not in known
-    assert "they start at the first message" in unknown
+    assert "will start at the first message" in unknown
     assert "copied" in known
     assert plans[0].hash == plans[1].hash, "positions move on while a plan is approved"

@@ -20,7 +20,7 @@ from secondsite.lab.nats_fleet import NatsFleet
 from secondsite.lab.options import LabOptions
 from secondsite.model.deployment import Deployment
 from secondsite.model.errors import InputError
-from secondsite.model.nats import Consumer, NatsCluster
+from secondsite.model.nats import Consumer, NatsCluster, Retention, Stream
 from secondsite.model.service import Volume
 from secondsite.model.strategy import Link
 from secondsite.model.units import Bytes
@@ -166,6 +166,31 @@ def test_origins_come_before_their_copies(laid_out: Callable[[str], Deployment])
     turned = attrs.evolve(deployment, clusters=deployment.clusters[::-1])
     regions = [path.partition("/")[0] for path in stream_files(turned) if "/streams/" in path]
     assert regions == ["us-east-1", "us-east-1", "us-west-2", "us-west-2"]
+
+
+def test_a_work_queue_without_known_consumers_is_named_where_its_mirror_is_created(
+    laid_out: Callable[[str], Deployment],
+) -> None:
+    """Its mirror takes every job that no durable consumer waits for (nats-server 2.14 and newer)."""
+    deployment = laid_out(LEAF)
+
+    def queue(stream: Stream, *consumers: Consumer) -> Stream:
+        return evolve(stream, retention=Retention.WORKQUEUE, consumers=consumers if stream.mirror is None else ())
+
+    def readme(*consumers: Consumer) -> str:
+        clusters = tuple(
+            evolve(
+                one, streams=tuple(queue(each, *consumers) if each.name == "EVENTS" else each for each in one.streams)
+            )
+            for one in deployment.clusters
+        )
+        return rendered(evolve(deployment, clusters=clusters))["README.md"]
+
+    warned = "# EVENTS: no durable consumer of this work queue is known. Create those of its workers in us-east-1 first"
+    text = readme(Consumer("gone", durable=False))
+    assert text.index(warned) < text.index("nats --context us-west-2 stream add EVENTS ")
+    assert text.count(warned) == 1
+    assert "no durable consumer of this work queue" not in readme(Consumer("worker"))
 
 
 def test_several_clusters_of_a_region_have_folders(laid_out: Callable[[str], Deployment]) -> None:

@@ -23,7 +23,7 @@ from secondsite.operate.actions.interest import keep_by_interest, keeping_by_int
 from secondsite.operate.actions.record import known_positions, live_positions
 from secondsite.operate.consumer_config import filters_of, may_be_set, recreated, started_at
 from secondsite.operate.layout import DIVERGED, StreamFamily, StreamPlacement
-from secondsite.operate.positions import STREAM, position_subject
+from secondsite.operate.positions import STREAM, Position, position_subject
 from secondsite.operate.shell import changed, read
 from secondsite.operate.world import StreamsDoor
 from secondsite.strategies.stream_config import consumer_config
@@ -67,7 +67,8 @@ class RestoreConsumers:
             for wanted in await wanted_consumers(context, step, door, region):
                 await restore(door, wanted)
                 context.progressed()
-                done[wanted.key] = {"start": wanted.start, "source": wanted.source}
+                note = policy_note(wanted.family, wanted.config, wanted.start, door.version)
+                done[wanted.key] = {"start": wanted.start, "source": wanted.source, **({"note": note} if note else {})}
             kept = await _by_interest(context, door, region)
         return {"region": region, "consumers": done, **kept}
 
@@ -100,14 +101,36 @@ async def _known_now(context: Context, step: Step, region: str) -> tuple[str, ..
     unknown = [key for key in step.targets if key not in there]
     copied = [there[key].at for key in step.targets if key in there and there[key].at]
     age_s = max(0.0, context.world.clock.wall() - min(copied)) if copied else 0.0
+    notes = [_policy_now(context, position, region) for position in known]
     return (
+        *(note for note in notes if note),
         *([f"their positions were copied {age_s:.0f} s ago"] if copied else []),
         *(
-            [f"{', '.join(unknown)}: no position known in {region}, so they start at the first message"]
+            [f"{', '.join(unknown)}: no position is known in {region}; will start at the first message"]
             if unknown
             else []
         ),
     )
+
+
+def _policy_now(context: Context, position: Position, region: str) -> str:
+    family = next((one for one in context.families if one.name == position.stream), None)
+    placement = family.at(region) if family else None
+    if family is None or placement is None:
+        return ""
+    note = policy_note(family, position.config, position.floor + 1, placement.cluster.version)
+    return f"{position.key}: {note}" if note else ""
+
+
+def policy_note(family: StreamFamily, config: Mapping[str, Any], start: int, version: str) -> str:
+    """What its application has to know where a position makes another consumer of it; empty where it stays its own."""
+    policy = str(config.get("deliver_policy") or "all")
+    if family.origin.stream.retention is Retention.WORKQUEUE or policy == "by_start_sequence":
+        return ""
+    if supports(version, Feature.CONSUMER_RESET) is not Support.NO and may_be_set(config, start):
+        return ""
+    what = f"deliver_policy {policy} cannot be kept with a position: it becomes by_start_sequence"
+    return f"{what}, and an application that creates it anew is refused (10012); let it bind to what is there"
 
 
 def _of_local_mirrors(context: Context, region: str) -> Iterable[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from secondsite.lab.meta import meta_groups
 from secondsite.model.deployment import Deployment
+from secondsite.model.nats import Retention
 from secondsite.operate.agent import agent_config
 from secondsite.operate.shell import word
 from secondsite.publish.deploy.archive import ARCHIVE, archiver_file
@@ -54,7 +55,7 @@ def _steps(deployment: Deployment, book: DeployedAddresses) -> Iterator[DeploySt
     origins = [each for each in placed if each not in copies]
     yield from _origins(origins)
     yield from _consumers(origins)
-    yield from _copies(copies)
+    yield from _copies(copies, origins)
     yield from _consumers(copies)
     for region in regions:
         if agent_config(deployment, region) is not None:
@@ -277,7 +278,7 @@ def _origins(origins: Sequence[PlacedStream]) -> Iterator[DeployStep]:
         )
 
 
-def _copies(copies: Sequence[PlacedStream]) -> Iterator[DeployStep]:
+def _copies(copies: Sequence[PlacedStream], origins: Sequence[PlacedStream]) -> Iterator[DeployStep]:
     if copies:
         yield DeployStep(
             Md("Create what is copied from another region"),
@@ -285,12 +286,24 @@ def _copies(copies: Sequence[PlacedStream]) -> Iterator[DeployStep]:
                 "Their origins have to be there, and the origins' consumers: what is made after the mirror of a work "
                 "queue gets none of its jobs, or is refused."
             ),
-            fence(_adding(copies)),
+            fence([line for each in copies for line in (*_early(each, origins), *_adding([each]))]),
             Md(
                 "`nats stream info STREAM --json | jq .state.last_seq` of origin and copy: equal, or following. The "
                 "copy's own `lag` says nothing: it is 0 while the origin cannot be reached"
             ),
         )
+
+
+def _early(copy: PlacedStream, origins: Sequence[PlacedStream]) -> Iterator[str]:
+    """A mirror that would take a work queue's jobs, as its workers create their consumers later."""
+    for one in origins:
+        of = copy.stream.mirror
+        if of is None or one.stream.name != of.stream or one.region != (of.region or one.region):
+            continue
+        if one.stream.retention is Retention.WORKQUEUE and not any(each.durable for each in one.stream.consumers):
+            what = "no durable consumer of this work queue is known"
+            yield f"# {word(one.stream.name)}: {what}. Create those of its workers in {word(one.region)} first,"
+            yield "# or the mirror takes their jobs: nothing is left for them"
 
 
 def _adding(placed: Sequence[PlacedStream]) -> list[str]:

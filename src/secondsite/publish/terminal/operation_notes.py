@@ -23,6 +23,7 @@ def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
     unknown = [key for key, one in _each(facts, "consumers") if one.get("source") == UNKNOWN]
     if unknown:
         yield f"{', '.join(unknown)}: started at the first message, as no copy of the position was found"
+    yield from (f"{key}: {one['note']}" for key, one in _each(facts, "consumers") if one.get("note"))
     yield from (f"{name}: {note}" for name, note in (facts.get("kept") or {}).items())
     yield from (f"{name}: {one['left']}" for name, one in _each(facts, "beside") if one.get("left"))
 
