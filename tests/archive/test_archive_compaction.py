@@ -120,6 +120,34 @@ def test_an_archiver_goes_on_from_a_base(start: Any, store: ObjectStorage) -> No
     run(work())
 
 
+def test_verify_reads_what_older_moments_need(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
+    source = start("source")
+
+    async def work() -> None:
+        client = await connect(source.url)
+        await client.jetstream().add_stream(name="ORDERS", subjects=["orders.>"])
+        moments = []
+        for _ in range(2):
+            moments += await _work(client, source.place, store, 3)
+            await _compact(store)
+        await ship(source.place, store)
+        checked = await verify_archive(await Chain(store).read(), Keys())
+        assert (checked.problems, checked.checkpoints) == ((), 7)
+        assert checked.first_ns < int(moments[0][0].timestamp() * 10**9)
+        (bundle,) = (tmp_path / "archive" / "bundles").glob("000000000001-*")
+        (base,) = (tmp_path / "archive" / "bases").glob("000000000003*")
+        kept = bundle.read_bytes()
+        bundle.write_bytes(kept[:-3])
+        (problem,) = (await verify_archive(await Chain(store).read(), Keys())).problems
+        assert f"{bundle.name}: corrupted" in problem
+        bundle.write_bytes(kept)
+        base.write_text("{}")
+        (problem,) = (await verify_archive(await Chain(store).read(), Keys())).problems
+        assert f"{base.name}: corrupted" in problem
+
+    run(work())
+
+
 def test_verify_names_every_damage(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
     source = start("source")
 

@@ -17,7 +17,10 @@ from secondsite.archive.cut import Segments
 from secondsite.archive.layout import index_key
 from secondsite.archive.plan import ArchivePlan
 from secondsite.archive.records import ArchiveSegment, DamagedArchiveError
+from secondsite.archive.travel import Wanted, reader_of, travel
 from secondsite.backup.codec import Keys
+from secondsite.backup.progress import Silent
+from secondsite.backup.restore import RestorePlan, restore_from
 from secondsite.backup.signing import Trust, of_identity
 from secondsite.model.errors import InputError
 from secondsite.objects.store import ObjectStorage
@@ -100,6 +103,22 @@ def test_a_damaged_segment_brings_nothing_back(start: Any, store: ObjectStorage,
         assert f"{missing.key}: missing: no such object" in outcomes["ORDERS"].error
         assert not outcomes["ORDERS"].ok
         assert await other.jetstream().streams_info() == []
+
+    run(work())
+
+
+def test_a_moment_before_the_damage_replaces_a_stream(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
+    source = start("source")
+
+    async def work() -> None:
+        await _three_looks(source, store, SEALED)
+        *_, last = await _segments(store)
+        _file(tmp_path, last.key).unlink()
+        chain = await Chain(store, MINE).read()
+        reader = reader_of(chain, OWN, await travel(chain, OWN, Wanted(None, "ORDERS", 7)))
+        plan = RestorePlan(keys=OWN, overwrite=frozenset({"ORDERS"}))
+        (outcome,) = await restore_from(source.place, reader, plan, Silent())
+        assert (outcome.error, outcome.messages, outcome.proof.verdict) == ("", 7, "equal")
 
     run(work())
 

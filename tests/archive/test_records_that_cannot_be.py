@@ -80,6 +80,7 @@ def test_a_segment_that_cannot_be(changes: dict[str, Any], why: str) -> None:
     [
         ({"life": "yesterday"}, "the stream's creation time"),
         ({"life": "2023-11-14T22:13:20Z#one"}, "the stream's creation time"),
+        ({"life": "2023-11-14T22:13:20Z#" + "9" * 5000}, "the stream's creation time"),
         ({"life": "2023-99-14T22:13:20Z#1"}, "the stream's creation time"),
         ({"at_ns": -1}, "its time is impossible"),
         ({"vanished": -1}, "a sequence or a count"),

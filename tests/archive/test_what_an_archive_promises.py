@@ -11,11 +11,13 @@ import pyrage
 import pytest
 from attrs import evolve
 from command import secondsite
+from made_archive import MadeArchive
 from moments import PLAIN, bring_back, now, ship
 from nats_world import Server, connect, publish, run
 from stream_kinds import facts
 
 from secondsite.archive.chain import Chain, read_head
+from secondsite.archive.check import verify_archive
 from secondsite.archive.compact import CompactPlan, compact
 from secondsite.archive.plan import ArchivePlan
 from secondsite.archive.shipper import Shipper
@@ -181,5 +183,43 @@ def test_a_sequence_from_before_its_oldest_message_is_none(start: Any, store: Ob
             with pytest.raises(InputError, match=f"no message of ORDERS up to {sequence} is in .*its oldest is 4"):
                 await bring_back(target.place, store, Wanted(None, "ORDERS", sequence))
         assert (await bring_back(target.place, store, Wanted(None, "ORDERS", 4)))["ORDERS"].ok
+
+    run(work())
+
+
+@pytest.mark.parametrize("holds", [False, True], ids=["without-the-stream", "with-one-of-its-name"])
+def test_a_look_at_another_server_by_mistake_breaks_nothing(start: Any, store: ObjectStorage, holds: bool) -> None:
+    """Two servers without a cluster, or two accounts of one, look alike to an archiver."""
+    source, mistaken, target = start("source"), start("mistaken"), start("target")
+
+    async def work() -> None:
+        client, other = await _orders(source.url), await connect(target.url)
+        await ship(source.place, store)
+        before, said = (now(), await facts(client, "ORDERS")), list[str]()
+        if holds:
+            await _orders(mistaken.url)
+        await ship(mistaken.place, store, evolve(PLAIN, report=said.append))
+        assert said == ([] if holds else ["no longer there: ORDERS; what was shipped of it stays in the archive"])
+        await publish(client, "ORDERS", 5)
+        await ship(source.place, store)
+        for _ in range(2):
+            for at, expected in (before, (None, await facts(client, "ORDERS"))):
+                await bring_back(target.place, store, Wanted(at))
+                assert await facts(other, "ORDERS") == expected
+                await other.jetstream().delete_stream("ORDERS")
+            assert (await verify_archive(await Chain(store).read(), Keys())).problems == ()
+            await compact(store, CompactPlan(PLAIN), 2**62, await Chain(store).read())
+
+    run(work())
+
+
+def test_compact_makes_nothing_of_segments_that_overlap(store: ObjectStorage) -> None:
+    async def work() -> None:
+        made = MadeArchive(store)
+        await made.checkpoint(10, await made.segment(1, 5))
+        await made.checkpoint(20, await made.segment(1, 10))
+        with pytest.raises(InputError, match=r"1-10\.seg\.zst: it overlaps the segment before it"):
+            await compact(store, CompactPlan(PLAIN), 2**62, await Chain(store).read())
+        assert not await store.listing("bases")
 
     run(work())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from nats_world import Server, connect, run
 
 from secondsite.model.errors import MachineError
 from secondsite.nats.connection import RejectedError
+from secondsite.nats.direct import direct_messages
 from secondsite.nats.jetstream import JetStream
 from secondsite.nats.options import ConnectOptions
 from secondsite.nats.place import nats_place
+from secondsite.nats.stored import StoredMessage
 from secondsite.nats.streams import NoStreamListensError, PublishAnswer, StreamApi
 
 pytestmark = pytest.mark.slow
@@ -40,6 +43,30 @@ def test_what_nobody_takes_yet_is_asked_again(server: Server) -> None:
             return await asked
 
     assert run(work()) == {"streams": 3}
+
+
+def test_a_replica_that_nobody_hears_yet_is_asked_again(server: Server) -> None:
+
+    async def work() -> list[bytes]:
+        other = await connect(server.url)
+
+        async def answer(message: Msg) -> None:
+            headers = {"Nats-Sequence": "1", "Nats-Subject": "a"}
+            await other.publish(message.reply, b"held", headers=headers)
+
+        async with server.place.open() as jetstream:
+            messages = direct_messages(JetStream(jetstream.connection, LATE), "S", 1, 1)
+            reading = asyncio.ensure_future(_bodies(messages))
+            await asyncio.sleep(0.2)
+            await other.subscribe(f"{LATE}.DIRECT.GET.S", cb=answer)
+            await other.flush()
+            return await reading
+
+    assert run(work()) == [b"held"]
+
+
+async def _bodies(messages: AsyncIterator[StoredMessage]) -> list[bytes]:
+    return [message.data async for message in messages]
 
 
 def test_a_write_that_no_stream_takes_yet_is_sent_again(server: Server) -> None:

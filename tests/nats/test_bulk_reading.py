@@ -12,6 +12,7 @@ from region_pair import AWAY, Pair
 from secondsite.model.errors import MachineError
 from secondsite.nats import reading
 from secondsite.nats.bulk import BulkParser, frame
+from secondsite.nats.jetstream import NoAnswerError
 from secondsite.nats.publishing import Outgoing
 from secondsite.nats.stored import StoredMessage, parse_headers
 from secondsite.nats.streams import StreamApi
@@ -111,6 +112,24 @@ def test_a_reader_whose_consumer_is_lost_goes_on_where_it_was(pair: Pair, monkey
                     await _lose_readers(streams, "LOST")
             assert seen == wanted
             assert not await _readers(streams, "LOST")
+
+    asyncio.run(work())
+
+
+@pytest.mark.slow
+def test_a_reader_whose_consumer_is_not_answered_for_asks_again(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, silent = reading._Reader.begin, [True]
+
+    async def begun(self: reading._Reader, first: int, *, bodies: bool) -> int:
+        if silent and silent.pop():
+            raise NoAnswerError.at("here", "no answer", "none")
+        return await begin(self, first, bodies=bodies)
+
+    monkeypatch.setattr(reading._Reader, "begin", begun)
+
+    async def work() -> None:
+        async with filled(pair, "LATE") as streams:
+            assert len(await _all(streams.many("LATE", 1, COUNT))) == COUNT - 3
 
     asyncio.run(work())
 

@@ -194,6 +194,8 @@ class Head:
     checkpoints_since_base: int
     ends: dict[str, tuple[int, int]]
     """Sequence and time of the last message that was shipped of a stream's life."""
+    tries: dict[tuple[str, str], int]
+    """How many lives there were of each name and time of creation: none of them begins a second time."""
 
 
 async def read_head(chain: Chain) -> Head | None:
@@ -203,12 +205,17 @@ async def read_head(chain: Chain) -> Head | None:
     base = await chain.newest_base()
     streams: dict[str, StreamCheckpoint] = {}
     ends: dict[str, tuple[int, int]] = {}
+    tries: dict[tuple[str, str], int] = {}
+    for stream in base.former if base else ():
+        _count(tries, stream)
     for stream in base.streams if base else ():
+        _count(tries, stream)
         _advance(streams, ends, stream)
     newest: Checkpoint | Base | None = base
     sha256, count = base.sha256 if base else START, 0
     async for linked in chain.checkpoints(base):
         for stream in linked.checkpoint.streams:
+            _count(tries, stream)
             _advance(streams, ends, stream)
         for name in linked.checkpoint.gone:
             streams.pop(name, None)
@@ -216,7 +223,12 @@ async def read_head(chain: Chain) -> Head | None:
         newest, sha256, count = linked.checkpoint, linked.sha256, count + 1
     assert newest is not None  # noqa: S101 # the chain is not empty
     whose = newest.cluster, newest.domain, newest.signer, newest.recipients
-    return Head(newest.number, sha256, newest.at_ns, *whose, streams, count, ends)
+    return Head(newest.number, sha256, newest.at_ns, *whose, streams, count, ends, tries)
+
+
+def _count(tries: dict[tuple[str, str], int], stream: StreamCheckpoint) -> None:
+    created, _, number = stream.life.rpartition("#")
+    tries[stream.name, created] = max(tries.get((stream.name, created), 0), int(number))
 
 
 def _advance(streams: dict[str, StreamCheckpoint], ends: dict[str, tuple[int, int]], stream: StreamCheckpoint) -> None:

@@ -79,6 +79,7 @@ async def verify_archive(chain: Chain, keys: Keys) -> ArchiveVerification:
         if error.exit_code != 1:
             raise
         count.problems.append(str(error))
+    await _older(chain, keys, count)
     for life in catalogue.segments:
         await _life(Segments(chain.store, keys), life, catalogue.of(life), count)
     return ArchiveVerification(
@@ -91,6 +92,34 @@ async def verify_archive(chain: Chain, keys: Keys) -> ArchiveVerification:
         count.vanished,
         tuple(count.problems),
     )
+
+
+async def _older(chain: Chain, keys: Keys, count: _Count) -> None:
+    """What lies before the newest base, from which older moments are read; the segments are the newest base's."""
+    try:
+        bases = {number: await chain.base(number) for number in chain.bases}
+        for number, base in bases.items():
+            details_of(base, keys, chain.store.url(base_key(number)))
+        oldest = bases[chain.bases[0]] if bases and not chain.whole else None
+        count.first_ns = oldest.at_ns if oldest else count.first_ns
+        if not bases or (oldest and len(bases) == 1):
+            return
+        async for linked in chain.checkpoints(oldest):
+            checkpoint = linked.checkpoint
+            details_of(checkpoint, keys, chain.store.url(index_key(checkpoint.number)))
+            at = bases.get(checkpoint.number)
+            if at and at.sha256 != linked.sha256:
+                raise damaged(chain.store.url(base_key(at.number)), "it is not of the checkpoint of its number")
+            count.checkpoints += 1
+            count.first_ns = min(count.first_ns, checkpoint.at_ns)
+            count.vanished += sum(stream.vanished for stream in checkpoint.streams)
+            if checkpoint.number >= chain.bases[-1]:
+                return
+    except InputError as error:
+        if error.exit_code != 1:
+            raise
+        if str(error) not in count.problems:
+            count.problems.append(str(error))
 
 
 async def _life(reads: Segments, life: Life, segments: tuple[ArchiveSegment, ...], count: _Count) -> None:

@@ -12,6 +12,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 from attrs import define, evolve, field, frozen
@@ -21,7 +22,7 @@ from secondsite.archive.cut import Segments
 from secondsite.archive.layout import PACKS, base_key, bundle_key, index_key, pack_folder, pack_number, segment_key
 from secondsite.archive.moment import ArchiveTimeline, Life, SegmentCatalogue
 from secondsite.archive.plan import ArchivePlan, create_same
-from secondsite.archive.records import ArchiveSegment, Base, StreamCheckpoint, to_json
+from secondsite.archive.records import ArchiveSegment, Base, StreamCheckpoint, damaged, to_json
 from secondsite.archive.sealed import codecs_for, seal, seal_text, stored_bytes, suffix_of
 from secondsite.backup.signing import Trust
 from secondsite.objects.failures import ObjectExistsError
@@ -161,6 +162,9 @@ class _Merging:
     made: int = 0
 
     async def merge(self, stream: str, segments: tuple[ArchiveSegment, ...]) -> tuple[ArchiveSegment, ...]:
+        for one, other in pairwise(segments):
+            if other.first_seq <= one.last_seq:
+                raise damaged(self.reads.store.url(other.key), "it overlaps the segment before it")
         out: list[ArchiveSegment] = []
         group: list[ArchiveSegment] = []
         for segment in segments:

@@ -148,6 +148,11 @@ class StreamCut:
         return self.standing.checkpoint.name
 
     @property
+    def wanted(self) -> tuple[ArchiveSegment, ...]:
+        """The segments that hold something of it."""
+        return tuple(part for part in self.segments if part.last_seq >= self.first and part.first_seq <= self.last)
+
+    @property
     def state(self) -> dict[str, Any]:
         """As a server tells it."""
         return {
@@ -204,8 +209,7 @@ class StreamCut:
 
     async def _framed(self, reads: Segments, frame: Callable[[bytes], bytes]) -> AsyncIterator[bytes]:
         """A segment that is wanted whole goes through piece by piece, and nobody looks at its entries."""
-        wanted = [part for part in self.segments if part.last_seq >= self.first and part.first_seq <= self.last]
-        async with aclosing(reads.stored(wanted)) as stored:  # type: ignore[type-var] # an async generator
+        async with aclosing(reads.stored(self.wanted)) as stored:  # type: ignore[type-var] # an async generator
             async for segment, data in stored:
                 if self._whole(segment):
                     async for piece in reads.pieces(segment, data, frame):

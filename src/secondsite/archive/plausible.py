@@ -20,6 +20,7 @@ MAX_STORED_BYTES = MAX_PLAIN_BYTES + 1024**2
 _LIMITS = ("max_msgs", "max_bytes", "max_msgs_per_subject")
 _LAST_NS = 2**63 - 1
 _LAST_SEQ = 2**64 - 1
+_DIGITS = 10
 
 
 def flaw(record: Checkpoint | Base) -> str:
@@ -42,7 +43,7 @@ def _flaws(record: Checkpoint | Base) -> Iterator[str]:
 
 def _of_stream(stream: StreamCheckpoint) -> Iterator[str]:
     created, sharp, number = stream.life.rpartition("#")
-    if not (sharp and number.isascii() and number.isdigit() and _is_moment(created)):
+    if not (sharp and number.isascii() and number.isdigit() and len(number) < _DIGITS and _is_moment(created)):
         yield "it lacks the stream's creation time"
     if not _is_time(stream.at_ns):
         yield "its time is impossible"

@@ -59,6 +59,7 @@ class Shipper:
     head: Head | None
     writer: str = field(factory=lambda: secrets.token_hex(8))
     _known: dict[str, ShippedStream] = field(factory=dict)
+    _tries: dict[tuple[str, str], int] = field(factory=dict)
     _number: int = 0
     _sha256: str = START
     _written_s: float = float("-inf")
@@ -67,7 +68,7 @@ class Shipper:
     def __attrs_post_init__(self) -> None:
         if self.head:
             self._number, self._sha256 = self.head.number, self.head.sha256
-            self.checkpoints_since_base = self.head.checkpoints_since_base
+            self.checkpoints_since_base, self._tries = self.head.checkpoints_since_base, dict(self.head.tries)
             for name, stream in self.head.streams.items():
                 end = self.head.ends.get(name, (0, 0))
                 self._known[name] = ShippedStream(stream.life, stream.through, end, checked=False)
@@ -121,6 +122,7 @@ class Shipper:
             number = 0
         for name in gone:
             self._known.pop(name, None)
+            self.plan.report(f"no longer there: {name}; what was shipped of it stays in the archive")
         segments = [segment for shipped in under.streams for segment in shipped.segments]
         return Shipped(
             number=number,
@@ -195,12 +197,10 @@ class Shipper:
         """The life of a stream that goes on, or a new one: made anew, or set back behind what is shipped."""
         known = self._known.get(info.name)
         if known is None:
-            known = self._known[info.name] = ShippedStream(f"{info.created}#1", 0)
-            return known
-        created, _, number = known.life.rpartition("#")
-        why = ""
-        if created != info.created:
-            created, number = info.created, "0"
+            return self._begun(info)
+        same, why = known.life.rpartition("#")[0] == info.created, ""
+        if not same:
+            pass
         elif info.last_seq < known.through:
             why = f"ends at {info.last_seq}, and {known.through} was shipped: its server lost messages"
         elif known.end[0] >= max(1, info.first_seq) and (not known.checked or info.last_seq > known.through):
@@ -208,12 +208,18 @@ class Shipper:
             if time_ns is not None and time_ns != known.end[1]:
                 why = f"has another message {known.end[0]} than was shipped"
         known.checked = True
-        if created == info.created and not why and number != "0":
+        if same and not why:
             return known
         if why:
             self.plan.report(f"{info.name} {why}; shipped data is kept, and it is shipped again")
         await known.close_tail()
-        known = self._known[info.name] = ShippedStream(f"{created}#{int(number) + 1}", 0)
+        return self._begun(info)
+
+    def _begun(self, info: StreamInfo) -> ShippedStream:
+        """A life that was none before, though the stream may have been shipped and seemed gone since."""
+        created = info.name, info.created
+        self._tries[created] = self._tries.get(created, 0) + 1
+        known = self._known[info.name] = ShippedStream(f"{info.created}#{self._tries[created]}", 0)
         return known
 
     async def _segments(

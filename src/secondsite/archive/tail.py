@@ -30,6 +30,8 @@ BATCH = 50_000
 BATCH_BYTES = 8 * 1024**2
 LASTS_S = 50.0
 SILENCE_S = 5.0
+_NO_RESPONDERS = "503"
+_HEARD_WITHIN_S, _AGAIN_AFTER_S = 1.0, 0.02
 WINDOW = 64
 _EMPTY_BATCHES = 3
 _TAKEN = (10013, 10148)
@@ -162,7 +164,16 @@ class Tail:
             self._came.set()
 
     async def _batch(self) -> None:
-        """Ask for some, and wait until they came."""
+        """Ask for some, and wait until they came; again where a server has not heard of the consumer yet."""
+        end = time.monotonic() + _HEARD_WITHIN_S
+        while True:
+            await self._asked_for()
+            if not self._broken.startswith(_NO_RESPONDERS) or time.monotonic() > end:
+                return
+            await asyncio.sleep(_AGAIN_AFTER_S)
+            self._broken = ""
+
+    async def _asked_for(self) -> None:
         client = self.jetstream.connection.client
         self._asked, self._asked_s = self._asked + 1, time.monotonic()
         self._ended, self._in_batch = False, 0

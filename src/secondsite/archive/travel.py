@@ -217,7 +217,7 @@ class MomentReader(Reader):
         """Raises BrokenObjectError for the first segment that is not what was written."""
         cut, reads = self.cuts[stored.key], Segments(self.store, self.keys)
         try:
-            async for _ in reads.each(cut.segments):
+            async for _ in reads.each(cut.wanted):
                 pass
         except DamagedArchiveError as error:
             raise _broken(error) from None

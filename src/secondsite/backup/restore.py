@@ -348,9 +348,7 @@ async def _remove_partial(nats: NatsPlace, reader: Reader, work: Work, wait_s: f
 def _with_remedy(error: MachineError) -> MachineError:
     problem = error.problems[0]
     if any(f"({code})" in problem.what for code in _NO_PEERS):  # the server may wrap one refusal in another
-        remedy = (
-            "this cluster cannot place it like that:  --replicas 1 (or as many as it has servers), --placement none"
-        )
+        remedy = "this cluster cannot place it: give --replicas 1 (or as many as it has servers), or --placement none"
         return MachineError([evolve(problem, remedy=remedy)])
     return error
 

@@ -92,6 +92,8 @@ class Pace:
             size = parse_bytes(self.bytes)
         except ValueError as error:
             raise InputError.at("--bytes", str(error), "such as 8Mi") from None
+        if size < 1:
+            raise InputError.at("--bytes", "is less than a byte", "such as 8Mi")
         return Rhythm(seconds(self.every) or 5.0, int(size))
 
 
@@ -122,11 +124,12 @@ def archive(
     """
     from secondsite.strategies.rights import ARCHIVE_INBOX
 
+    rhythm = pace.rhythm()
     place, store = server.place(ARCHIVE_INBOX), open_store(to, endpoint, "--to", make=True).below("archive")
     plan = what.plan(lambda text: print(text, file=sys.stderr, flush=True))
     if pace.once:
         return asyncio.run(_once(place, store, plan, single_writer=what.single_writer, json=json))
-    return asyncio.run(_on_and_on(place, store, plan, pace, single_writer=what.single_writer, json=json))
+    return asyncio.run(_on_and_on(place, store, plan, pace, rhythm, single_writer=what.single_writer, json=json))
 
 
 async def _once(place: NatsPlace, store: ObjectStorage, plan: ArchivePlan, *, single_writer: bool, json: bool) -> int:
@@ -139,14 +142,20 @@ async def _once(place: NatsPlace, store: ObjectStorage, plan: ArchivePlan, *, si
 
 
 async def _on_and_on(
-    place: NatsPlace, store: ObjectStorage, plan: ArchivePlan, pace: Pace, *, single_writer: bool, json: bool
+    place: NatsPlace,
+    store: ObjectStorage,
+    plan: ArchivePlan,
+    pace: Pace,
+    rhythm: Rhythm,
+    *,
+    single_writer: bool,
+    json: bool,
 ) -> int:
     from secondsite.archive.daemon import ArchiveDaemon
     from secondsite.archive.metrics import ArchiveMetrics
     from secondsite.archive.shipper import Shipper
     from secondsite.backup.run import check_store
 
-    rhythm = pace.rhythm()
     metrics = ArchiveMetrics(rhythm.every_s)
     if pace.metrics_port is not None:
         port = metrics.serve(pace.metrics_host, pace.metrics_port)

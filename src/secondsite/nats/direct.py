@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from functools import partial
 
 from nats.aio.msg import Msg
 
 from nats import errors
 from secondsite.model.errors import MachineError
-from secondsite.nats.jetstream import JetStream
+from secondsite.nats.jetstream import JetStream, insisted
 from secondsite.nats.stored import StoredMessage
 from secondsite.nats.understood import count, understood
 
@@ -35,9 +36,8 @@ async def direct_messages(jetstream: JetStream, stream: str, first: int, last: i
 async def _message(jetstream: JetStream, stream: str, sequence: int, timeout_s: float = 5.0) -> StoredMessage | None:
     subject = f"{jetstream.prefix}.DIRECT.GET.{stream}"
     try:
-        answer = await jetstream.connection.client.request(
-            subject, json.dumps({"seq": sequence}).encode(), timeout=timeout_s
-        )
+        request = json.dumps({"seq": sequence}).encode()
+        answer = await insisted(partial(jetstream.connection.client.request, subject, request, timeout=timeout_s))
     except errors.NoRespondersError:
         what = f"no answer on {subject}"
         raise MachineError.at(jetstream.shown, what, "allow direct gets on the stream, and see its replicas") from None

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
@@ -17,6 +17,7 @@ from secondsite.nats.connection import Connection
 from secondsite.nats.understood import an_object, count, understood
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
 
 API = "$JS.API"
 
@@ -149,7 +150,7 @@ class JetStream:
             raise
 
 
-async def insisted(ask: Callable[[], Awaitable[bytes]]) -> bytes:
+async def insisted(ask: Callable[[], Awaitable[T]]) -> T:
     """What nobody was there to take is sent again for a moment: it was not done, for certain."""
     end = time.monotonic() + _ASK_AGAIN_FOR_S
     while True:

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from nats import errors
 from secondsite.model.errors import MachineError
 from secondsite.nats.bulk import give_back, take_in_bulk
-from secondsite.nats.jetstream import JetStream
+from secondsite.nats.jetstream import JetStream, NoAnswerError
 from secondsite.nats.stored import StoredMessage, parse_headers
 
 READER = "secondsite-reads-"
@@ -49,7 +49,7 @@ async def pulled_messages(
                     first = message.sequence + 1
                     yield message
                     give_up = time.monotonic() + GO_ON_FOR_S
-        except ReadingCutError:
+        except (ReadingCutError, NoAnswerError):
             if time.monotonic() > give_up:
                 raise
         else:
