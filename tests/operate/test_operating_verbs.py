@@ -18,6 +18,8 @@ from secondsite.operate.live import RealClock
 EXAMPLE = str(Path(__file__).parents[2] / "examples/kgents/secondsite.yaml")
 NOWHERE = ["--file", EXAMPLE, "--nats", "us-east-1=nats://127.0.0.1:1", "--nats", "us-west-2=nats://127.0.0.1:2"]
 
+BAD_WRITE = ["--fault", "bad-write", "--from", f"file://{Path(__file__).parent}"]
+
 
 def test_a_plan_for_regions_that_do_not_answer(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["failover", "plan", *NOWHERE, "--who", "me", "--json"]) == 1
@@ -55,6 +57,10 @@ def test_a_run_that_must_not_be_leaves_no_trace(tmp_path: Path, capsys: pytest.C
         (["failover", "plan", *NOWHERE, "--nats", "us-east-1=nats://127.0.0.1:3"], "us-east-1 is given twice"),
         (["failover", "plan", *NOWHERE[:4], "--nats", "us-wst-2=nats://x:1"], "--nats: 'us-wst-2' is not a region of"),
         (["failback", "plan", *NOWHERE, "--system", "us=nats://x:1"], "--system: 'us' is not a region of"),
+        (
+            ["repair", "plan", *NOWHERE, *BAD_WRITE, "--at", "2999-01-01T00:00:00Z"],
+            "'2999-01-01T00:00:00Z' is in the future",
+        ),
     ],
 )
 def test_mistakes_are_told(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

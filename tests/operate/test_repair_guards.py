@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from attrs import evolve
 from fake_world import FakeWorld
 from odd_world import AWAY, HOME, failover_of, layout
+from repairs import carried_out, repair_of
 
-from secondsite.model.deployment import Deployment
-from secondsite.model.fault import Fault
 from secondsite.model.procedure import Procedure
-from secondsite.operate.executor import OperationOutcome, Options, StepProgress, execute
-from secondsite.operate.journal import Journal, StepState
+from secondsite.operate.executor import StepProgress
+from secondsite.operate.journal import StepState
 from secondsite.operate.plan import make_plan
-from secondsite.strategies.compose import procedures
 from secondsite.strategies.design import Kit
 
 NEVER: frozenset[str] = frozenset()
 
 
-def repair_of(deployment: Deployment, kit: Kit) -> Procedure:
-    return procedures(deployment, evolve(kit, system=deployment.system))[Fault.BAD_WRITE]
-
-
 def refusals(procedure: Procedure, world: FakeWorld, allowed: frozenset[str] = NEVER) -> list[str]:
     plan = asyncio.run(make_plan(procedure, world.deployment, world, allowed=allowed))
     return [problem.what for problem in plan.refusals]
-
-
-def carried_out(
-    procedure: Procedure, world: FakeWorld, path: Path, progress: Callable[[StepProgress], None] = lambda _: None
-) -> OperationOutcome:
-    async def run() -> OperationOutcome:
-        with Journal(path, world.clock) as journal:
-            hash_ = (await make_plan(procedure, world.deployment, world)).hash
-            options = Options(approved=hash_)
-            return await execute(procedure, world.deployment, world, journal, options=options, progress=progress)
-
-    return asyncio.run(run())
 
 
 def test_what_another_region_serves_is_not_brought_back_at_home(kit: Kit, tmp_path: Path) -> None:

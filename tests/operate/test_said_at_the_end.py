@@ -9,6 +9,7 @@ from typing import Any
 from attrs import evolve
 from fake_world import FakeWorld
 from odd_world import AWAY, HOME, context_of, failover_of, layout, step_of
+from repairs import carried_out, repair_of
 
 from secondsite.model.procedure import Verb
 from secondsite.nats.stored import StoredMessage
@@ -55,6 +56,18 @@ def test_what_was_left_of_streams_is_named() -> None:
     for text in _said("resynchronise", {"beside": {"RO": {"left": "recreate it by hand"}, "R2": {"goes on": True}}}):
         assert "RO: recreate it by hand" in text
         assert "R2" not in text
+
+
+def test_a_repair_says_where_what_it_replaced_is_saved(kit: Kit, tmp_path: Path) -> None:
+    deployment = layout(kit)
+    world = FakeWorld(deployment, set())
+    outcome = carried_out(repair_of(deployment, kit), world, tmp_path / "repair")
+    assert outcome.finished, outcome.problems
+    text = outcome_text("repair", outcome, tmp_path / "repair")
+    assert "EVENTS: what was replaced is saved in replaced" in text
+    assert f"{AWAY}/EVENTS: saved before it was recreated: {AWAY}/EVENTS" in text
+    for text in _said("copies-anew", {"copies": {}, "left": ["MIX in us-east-1 accepts writes of its own"]}):
+        assert "MIX in us-east-1 accepts writes of its own" in text
 
 
 def test_consumers_that_begin_anew_are_named(kit: Kit) -> None:

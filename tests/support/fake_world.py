@@ -475,6 +475,7 @@ class FakeDoors(UnrefreshedSecrets):
 
     chosen = ("EVENTS",)
     moment = "before"
+    replaced = "replaced"
 
     async def put_back(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
         for name in streams:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,6 +53,7 @@ class RestoredOrigins:
         return BackupRestorer(store, regions, read_keys((), self.identity), asked=asked, chosen=self.restore)
 
 
+_CLOCKS_APART = timedelta(minutes=1)
 NOTHING_CHOSEN = RestoredOrigins()
 
 
@@ -63,4 +64,7 @@ def _time(text: str) -> datetime | None:
         instant = datetime.fromisoformat(text)
     except ValueError:
         raise InputError.at("--at", f"{text!r} is not a time", "write 2026-11-23T12:00:00Z") from None
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    instant = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    if instant > datetime.now(UTC) + _CLOCKS_APART:
+        raise InputError.at("--at", f"{text!r} is in the future", "give the moment right before the mistake, in UTC")
+    return instant

@@ -182,13 +182,19 @@ def stop_of(epoch: Epoch, region: str) -> ServiceStop | None:
 
 
 async def measured(context: Context, stop: ServiceStop, sides: Mapping[str, Side]) -> ServiceStop:
-    """With the rate at which the region takes writes now."""
+    """With the rate at which the region takes writes now; what a stream sources of another one is that one's write."""
     began, before = context.world.clock.monotonic(), sides[stop.region].states
     await context.world.clock.sleep(SAMPLE_S)
     after = (await _side(context, stop.region, single_writer(context))).states
     seconds = max(context.world.clock.monotonic() - began, SAMPLE_S)
-    stored = sum(after[name].last_seq - before[name].last_seq for name in stop.streams if name in after)
-    return ServiceStop(stop.region, stop.streams, max(0, stored) / seconds)
+    grown = {name: max(0, after[name].last_seq - before[name].last_seq) for name in after if name in before}
+    written = sum(_written(family, grown) for family in single_writer(context) if family.name in stop.streams)
+    return ServiceStop(stop.region, stop.streams, written / seconds)
+
+
+def _written(family: StreamFamily, grown: Mapping[str, int]) -> int:
+    sourced = sum(grown.get(one.stream, 0) for one in family.origin.stream.sources)
+    return max(0, grown.get(family.name, 0) - sourced)
 
 
 def changed_since(context: Context, begun: Epoch, now: Epoch) -> str:

@@ -38,6 +38,10 @@ class BackupRestorer:
         at = self.asked.at.isoformat() if self.asked.at else ""
         return self.asked.at_sequence or at or self.asked.backup or "the latest point in time"
 
+    @property
+    def replaced(self) -> str:
+        return self.store.below(REPLACED).shown
+
     async def restore(
         self, region: str, streams: tuple[str, ...], *, at_sequence: str | None = None, overwrite: bool = False
     ) -> Mapping[str, str]:

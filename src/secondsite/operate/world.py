@@ -276,13 +276,17 @@ class Restorer(Protocol):
 
 
 class OriginRestorer(Protocol):
-    """For data that was destroyed. ``chosen`` are the streams that may be replaced; ``moment`` is from when."""
+    """For data that was destroyed. ``chosen`` are the streams that may be replaced; ``moment`` is from when, and
+    ``replaced`` where it is saved what they held."""
 
     @property
     def chosen(self) -> tuple[str, ...]: ...
 
     @property
     def moment(self) -> str: ...
+
+    @property
+    def replaced(self) -> str: ...
 
     async def put_back(self, region: str, streams: tuple[str, ...]) -> Mapping[str, str]:
         """In its own place, as it was at the moment; what is there and chosen is saved first."""

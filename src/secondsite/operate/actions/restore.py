@@ -60,7 +60,8 @@ class RestoreOrigins:
         if done:
             context.note(RESTORED, {"streams": done})
         _all_restored(outcomes)
-        return {"restored": sorted({*done, *before}), "as of": restorer.moment}
+        replaced = {"replaced": restorer.replaced} if restorer.chosen else {}
+        return {"restored": sorted({*done, *before}), "as of": restorer.moment, **replaced}
 
     def commands(self, context: ManualContext, step: Step) -> Iterable[str]:
         if context.fault is Fault.BAD_WRITE and context.deployment.strategy.link is Link.ARCHIVE:

@@ -25,7 +25,19 @@ def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"{', '.join(unknown)}: started at the first message, as no copy of the position was found"
     yield from (f"{key}: {one['note']}" for key, one in _each(facts, "consumers") if one.get("note"))
     yield from (f"{name}: {note}" for name, note in (facts.get("kept") or {}).items())
+    yield from _replaced(facts)
     yield from (f"{name}: {one['left']}" for name, one in _each(facts, "beside") if one.get("left"))
+
+
+def _replaced(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Of a repair."""
+    if facts.get("replaced"):
+        yield f"{', '.join(facts['restored'])}: what was replaced is saved in {facts['replaced']}"
+    for name, one in _each(facts, "copies"):
+        if one.get("saved"):
+            yield f"{name}: saved before it was recreated: {one['saved']}"
+    left = facts.get("left")
+    yield from left if isinstance(left, list) else ()
 
 
 def _each(facts: Mapping[str, Any], what: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
