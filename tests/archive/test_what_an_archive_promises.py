@@ -240,3 +240,26 @@ def test_a_moment_without_a_stream_is_no_restore(start: Any, store: ObjectStorag
             await choose_source(whole, Keys(), ANYBODY, Asked())
 
     run(work())
+
+
+def test_a_time_typed_as_it_is_printed_is_that_moment(start: Any, store: ObjectStorage, tmp_path: Path) -> None:
+    """To the nanosecond: messages of one burst are a microsecond apart."""
+    source, target, to = start("source"), start("target"), f"file://{tmp_path}"
+
+    async def work() -> None:
+        client = await connect(source.url)
+        await client.jetstream().add_stream(name="ORDERS", subjects=["orders.>"])
+        await ship(source.place, store)
+        await publish(client, "ORDERS", 10)
+        await ship(source.place, store)
+
+    async def last(url: str) -> int:
+        return int((await (await connect(url)).jetstream().stream_info("ORDERS")).state.last_seq)
+
+    run(work())
+    lines = [line.split() for line in secondsite("archive", "after", "ORDERS=1", "--from", to)[0].splitlines()]
+    period = secondsite("archive", "verify", "--from", to, "--no-restore")[0].splitlines()[1].split()
+    restore = ("restore", "--nats", target.url, "--from", to, "--overwrite", "ORDERS")
+    for moment, sequence in ((lines[3][1], int(lines[3][0])), (period[0], 0), (period[2].removesuffix(":"), 10)):
+        secondsite(*restore, "--at", moment)
+        assert run(last(target.url)) == sequence

@@ -30,19 +30,23 @@ class RestoreSource:
 
 @frozen
 class Asked:
-    """The newest moment of every stream, unless it says otherwise. ``report`` hears what is passed over."""
+    """The newest moment of every stream, unless it says otherwise. ``report`` hears what is passed over.
+
+    ``rest_ns`` are the nanoseconds that ``at`` cannot hold.
+    """
 
     backup: str | None = None
     at: datetime | None = None
     at_sequence: str | None = None
     streams: tuple[str, ...] = ()
     report: Callable[[str], None] = lambda _: None
+    rest_ns: int = 0
 
     def wanted(self) -> Wanted:
         from secondsite.archive.travel import Wanted
 
         if self.at_sequence is None:
-            return Wanted(self.at)
+            return Wanted(self.at, rest_ns=self.rest_ns)
         if self.at or self.backup:
             raise InputError.at("--at-sequence", "excludes the other two", "omit --at and --backup")
         name, _, number = self.at_sequence.rpartition("=")

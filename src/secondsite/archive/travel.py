@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -24,16 +24,25 @@ from secondsite.backup.manifest import BackupManifest, StoredObject, StreamBacku
 from secondsite.backup.objects import BrokenObjectError, Damage, Reader
 from secondsite.model.errors import InputError
 
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _NO_OBJECT = StoredObject("", 0, "")
 
 
 @frozen
 class Wanted:
-    """A moment, or the message with which it ends; neither is the latest point in time."""
+    """A moment (``rest_ns`` are the nanoseconds that a datetime cannot hold), or the message with which it ends; neither is
+    the latest point in time.
+    """
 
     at: datetime | None = None
     stream: str = ""
     sequence: int = 0
+    rest_ns: int = 0
+
+    @property
+    def at_ns(self) -> int | None:
+        """To the nanosecond, as messages bear it; floats are not that exact."""
+        return (self.at - _EPOCH) // timedelta(microseconds=1) * 1000 + self.rest_ns if self.at else None
 
 
 @frozen
@@ -69,7 +78,7 @@ async def travel(chain: Chain, keys: Keys, wanted: Wanted, streams: Sequence[str
             chain.store.shown, "no archive found", "check the prefix; `secondsite archive --to` starts an archive"
         )
     reads = Segments(chain.store, keys)
-    at_ns = int(wanted.at.timestamp() * 10**9) if wanted.at else None
+    at_ns = wanted.at_ns
     cut_life: Life | None = None
     if wanted.stream:
         cut_life, at_ns = await _moment_of(chain, keys, reads, wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -104,7 +105,8 @@ def restore(
         save_to=stores.open_store(save_to, endpoint, "--save-to", make=True) if save_to else None,
     )
     trust = signed.trust(plan.keys)
-    asked = Asked(when.backup, _time(when.at), when.at_sequence, tuple(plan.streams), stores.passed_over)
+    at = _time(when.at)
+    asked = Asked(when.backup, at, when.at_sequence, tuple(plan.streams), stores.passed_over, _rest_ns(when.at))
 
     async def work() -> tuple[RestoreSource, tuple[StreamOutcome, ...]]:
         source = await choose_source(store, plan.keys, trust, asked)
@@ -135,6 +137,12 @@ def _names(given: tuple[str, ...]) -> dict[str, str]:
     if len({old for old, _, _ in pairs}) < len(pairs):
         raise InputError.at("--stream", "a stream is named twice", "name each once")
     return {old: new if equals else old for old, equals, new in pairs}
+
+
+def _rest_ns(text: str | None) -> int:
+    """What a time says below the microsecond, which is as exact as a datetime is."""
+    match = re.search(r"[.,]\d{6}(\d{1,3})", text or "")
+    return int(match[1].ljust(3, "0")) if match else 0
 
 
 def _time(text: str | None) -> datetime | None:
