@@ -21,10 +21,12 @@ from secondsite.archive.check import verify_archive
 from secondsite.archive.compact import CompactPlan, compact
 from secondsite.archive.plan import ArchivePlan
 from secondsite.archive.shipper import Shipper
+from secondsite.archive.source import Asked, choose_source
 from secondsite.archive.travel import Wanted
 from secondsite.backup.codec import Keys
-from secondsite.backup.signing import of_identity
+from secondsite.backup.signing import ANYBODY, of_identity
 from secondsite.model.errors import InputError
+from secondsite.objects.address import parse_store
 from secondsite.objects.store import ObjectStorage
 
 pytestmark = pytest.mark.slow
@@ -221,5 +223,20 @@ def test_compact_makes_nothing_of_segments_that_overlap(store: ObjectStorage) ->
         with pytest.raises(InputError, match=r"1-10\.seg\.zst: it overlaps the segment before it"):
             await compact(store, CompactPlan(PLAIN), 2**62, await Chain(store).read())
         assert not await store.listing("bases")
+
+    run(work())
+
+
+def test_a_moment_without_a_stream_is_no_restore(start: Any, store: ObjectStorage) -> None:
+    source = start("source")
+
+    async def work() -> None:
+        client = await _orders(source.url)
+        await ship(source.place, store)
+        await client.jetstream().delete_stream("ORDERS")
+        await ship(source.place, store)
+        whole = ObjectStorage(parse_store(store.shown.removesuffix("/archive")))
+        with pytest.raises(InputError, match=r"the archive holds no stream; give an earlier .* as it held ORDERS"):
+            await choose_source(whole, Keys(), ANYBODY, Asked())
 
     run(work())

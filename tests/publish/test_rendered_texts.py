@@ -330,3 +330,9 @@ def test_the_readme_lists_every_variable_that_a_configuration_has(laid_out: Call
     used = {name[1:] for text in texts.values() for name in variables(text)}
     assert set(re.findall(r"^\| `(NATS_\w+)`", texts["README.md"], re.M)) == used
     assert "`nats-leaf://leaf:PASSWORD@nats-1.us-east-1.nats.example.com:7422`" in texts["README.md"]
+
+
+def test_the_readme_says_which_archive_to_compact(laid_out: Callable[[str], Deployment]) -> None:
+    text = rendered(laid_out("backup-restore/archive"))["README.md"]
+    (verified,) = re.findall(r"^secondsite archive verify --from (\S+) --no-restore$", text, re.M)
+    assert f"`secondsite archive compact --from {verified} --keep 7d`" in text

@@ -10,7 +10,7 @@ from attrs import frozen
 from secondsite.archive.chain import Chain
 from secondsite.archive.entries import moment, rfc3339
 from secondsite.archive.layout import ROOT
-from secondsite.archive.travel import ArchivedMoment, BeforeArchiveError, Wanted, reader_of, travel
+from secondsite.archive.travel import ArchivedMoment, BeforeArchiveError, Wanted, reader_of, travel, whole_catalogue
 from secondsite.backup.codec import Keys
 from secondsite.backup.inventory import choose_backup, take_inventory
 from secondsite.backup.layout import is_id
@@ -69,7 +69,17 @@ async def choose_source(store: ObjectStorage, keys: Keys, trust: Trust, asked: A
         return await _backup(store, keys, trust, asked)
     if not asked.at_sequence and await _later_backup(store, trust, asked.at, archived):
         return await _backup(store, keys, trust, asked)
+    if not archived.cuts:
+        raise await _nothing(chain, keys, archived)
     return RestoreSource(reader_of(chain, keys, archived), _description(archived, asked))
+
+
+async def _nothing(chain: Chain, keys: Keys, archived: ArchivedMoment) -> Exception:
+    """A restore of no stream would pass for one that was done."""
+    names = sorted({name for name, _ in (await whole_catalogue(chain, keys)).segments})
+    before = f"give an earlier point in time with --at, as it held {', '.join(names)}"
+    remedy = before if names else "check the account and the domain that are archived"
+    return InputError.at(chain.store.shown, f"at {rfc3339(archived.at_ns)} the archive holds no stream", remedy)
 
 
 def _description(archived: ArchivedMoment, asked: Asked) -> str:

@@ -161,8 +161,8 @@ def _archiver(deployment: Deployment, book: DeployedAddresses, region: str) -> D
         Md(
             f"It ships what is new of every stream to {code(store)} in {text(vault.name)}: two copies, of which one "
             "ships. The bucket keeps versions under a lock; the archiver's identity writes, reads and lists, and "
-            "deletes nothing. Take over the two alerts of `docs/archive.md`, and run `secondsite archive compact` "
-            "every day, with credentials of its own."
+            "deletes nothing. Take over the two alerts of `docs/archive.md`, and run "
+            f"{code(f'secondsite archive compact --from {store} --keep 7d')} every day, with credentials of its own."
         ),
         fence(
             [
