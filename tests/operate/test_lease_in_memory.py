@@ -329,8 +329,14 @@ def test_another_operation_under_way_is_not_begun_beside(world: Shared, journal:
             await lease.hold(journal.entries)
         with Journal(tmp_path / "other.jsonl", world.clock) as other:
             other.append(EntryKind.PLAN, "", PLAN | {"hash": "another"})
-            with pytest.raises(HeldElsewhereError, match="failover-1, begun by ann on a, is in progress"):
+            with pytest.raises(HeldElsewhereError, match="failover-1, begun by ann on a, is in progress") as error:
                 await _lease(world, other).__aenter__()
+            remedy = "resume it there, or here with `secondsite failover resume`, which fetches its journal"
+            assert error.value.problems[0].remedy == f"{remedy} (move {other.path} away first)"
+            with Journal(tmp_path / "failback.jsonl", world.clock) as empty:
+                with pytest.raises(HeldElsewhereError) as error:
+                    await _lease(world, empty).__aenter__()
+                assert error.value.problems[0].remedy == remedy, "of the verb that is under way, not of this one"
             journal.append(EntryKind.NOTE, "", {ABORTED: {}})
             async with _lease(world, journal) as lease:
                 await lease.hold(journal.entries)

@@ -177,8 +177,9 @@ class Lease:
             if end_of(copied) is not OperationEnd.OPEN:
                 return 0
             what = f"{name}, begun by {plan.get('who') or 'somebody'} on {plan.get('host')}, is in progress"
-            remedy = f"resume it there, or here: `resume` without {self.journal.path} fetches its journal"
-            raise HeldElsewhereError.at(self.region, what, remedy)
+            fetched = f"`secondsite {str(name).replace('-', ' ').partition(' ')[0]} resume`, which fetches its journal"
+            first = f" (move {self.journal.path} away first)" if own else ""
+            raise HeldElsewhereError.at(self.region, what, f"resume it there, or here with {fetched}{first}")
         shared = sum(1 for ours, theirs in zip(own, copied, strict=False) if ours.hash == theirs.hash)
         if shared < len(copied):
             what = f"{name} continued elsewhere: this journal lacks {len(copied) - shared} of its entries"
