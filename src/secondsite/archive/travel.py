@@ -30,8 +30,9 @@ _NO_OBJECT = StoredObject("", 0, "")
 
 @frozen
 class Wanted:
-    """A moment (``rest_ns`` are the nanoseconds that a datetime cannot hold), or the message with which it ends; neither is
-    the latest point in time.
+    """A moment, or the message with which it ends; neither is the latest point in time.
+
+    ``rest_ns`` are the nanoseconds that ``at`` cannot hold.
     """
 
     at: datetime | None = None
