@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyrage
 import pytest
 from moments import PLAIN, bring_back, now, ship
 from nats_world import connect, publish, run
@@ -15,6 +16,7 @@ from secondsite.archive.chain import Chain
 from secondsite.archive.check import restore_newest, verify_archive
 from secondsite.archive.compact import Compacted, CompactPlan, compact
 from secondsite.archive.entries import nanoseconds, rfc3339
+from secondsite.archive.plan import ArchivePlan
 from secondsite.archive.travel import Wanted
 from secondsite.backup.codec import Keys
 from secondsite.backup.progress import Silent
@@ -144,6 +146,28 @@ def test_verify_reads_what_older_moments_need(start: Any, store: ObjectStorage, 
         base.write_text("{}")
         (problem,) = (await verify_archive(await Chain(store).read(), Keys())).problems
         assert f"{base.name}: corrupted" in problem
+
+    run(work())
+
+
+def test_a_key_that_was_replaced_is_missed_for_older_moments_alone(start: Any, store: ObjectStorage) -> None:
+    source = start("source")
+    old, new = pyrage.x25519.Identity.generate(), pyrage.x25519.Identity.generate()
+    both = (old, new)
+
+    async def work() -> None:
+        client = await connect(source.url)
+        await client.jetstream().add_stream(name="ORDERS", subjects=["orders.>"])
+        for identity in both:
+            await publish(client, "ORDERS", 5)
+            await ship(source.place, store, ArchivePlan(keys=Keys((str(identity.to_public()),))))
+        plan = CompactPlan(ArchivePlan(keys=Keys((str(new.to_public()),), both)))
+        await compact(store, plan, FOREVER, await Chain(store).read())
+        checked = await verify_archive(await Chain(store).read(), Keys((), (new,)))
+        assert (checked.ok, checked.messages) == (True, 10)
+        (why,) = checked.unread
+        assert f"the archive is encrypted for {old.to_public()}" in why
+        assert (await verify_archive(await Chain(store).read(), Keys((), both))).unread == ()
 
     run(work())
 

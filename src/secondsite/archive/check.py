@@ -28,7 +28,10 @@ _MAX_PAYLOAD = 64 * 1024**2
 
 @frozen
 class ArchiveVerification:
-    """``problems`` are what is damaged, each with its place. ``outcomes`` are those of a restore, if asked for."""
+    """``problems`` are what is damaged, each with its place. ``outcomes`` are those of a restore, if asked for.
+
+    ``unread`` is why older moments could not be looked at: the newest ones need fewer keys after one was replaced.
+    """
 
     checkpoints: int
     segments: int
@@ -39,6 +42,7 @@ class ArchiveVerification:
     vanished: int
     problems: tuple[str, ...]
     outcomes: tuple[StreamOutcome, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -55,6 +59,7 @@ class _Count:
     newest_ns: int = 0
     vanished: int = 0
     problems: list[str] = field(factory=list)
+    unread: list[str] = field(factory=list)
 
 
 async def verify_archive(chain: Chain, keys: Keys) -> ArchiveVerification:
@@ -91,6 +96,7 @@ async def verify_archive(chain: Chain, keys: Keys) -> ArchiveVerification:
         count.newest_ns,
         count.vanished,
         tuple(count.problems),
+        unread=tuple(count.unread),
     )
 
 
@@ -116,10 +122,9 @@ async def _older(chain: Chain, keys: Keys, count: _Count) -> None:
             if checkpoint.number >= chain.bases[-1]:
                 return
     except InputError as error:
-        if error.exit_code != 1:
-            raise
+        heard = count.problems if error.exit_code == 1 else count.unread
         if str(error) not in count.problems:
-            count.problems.append(str(error))
+            heard.append(str(error))
 
 
 async def _life(reads: Segments, life: Life, segments: tuple[ArchiveSegment, ...], count: _Count) -> None:

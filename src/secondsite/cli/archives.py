@@ -117,6 +117,7 @@ def _text(result: ArchiveVerification) -> str:
     held = f"{counted(result.segments, 'segments')}, {counted(result.messages, 'messages')}"
     lines = [f"{span}: {held}, {result.stored_bytes:,} bytes"]
     lines += [f"  DAMAGED: {problem}" for problem in result.problems]
+    lines += [f"  not verified: points in time before the newest base: {why}" for why in result.unread]
     if result.vanished:
         lines.append(f"  {result.vanished} messages were gone before they could be read")
     if result.outcomes:
