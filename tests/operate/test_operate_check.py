@@ -92,6 +92,19 @@ def test_the_regions_swapped_is_a_no_and_silence_is_unknown(
     assert (findings[f"{HOME}: nats"][0], findings[f"{AWAY}: nats"][0]) == ("unknown", "yes")
 
 
+def test_a_second_cluster_of_a_region_is_a_no(kit: Kit, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A place has one address: streams of the other cluster are asked for where they are not."""
+    silent = {region: f"nats://127.0.0.1:{free_port()}" for region in (HOME, AWAY)}
+    own = kit.system.nats[0]
+    other = evolve(own, name="telemetry", service="", domain="other")
+    for clusters, answers in (((own,), {"unknown"}), ((own, other), {"unknown", "no"})):
+        system = evolve(kit.system, nats=clusters)
+        code, findings = checked(file(evolve(kit, system=system), tmp_path, silent), capsys)
+        assert code == (1 if "no" in answers else 3)
+        told = findings.get(f"{HOME}: streams", ("", ""))[1]
+        assert told == ("nats and telemetry hold streams, and one address is known" if "no" in answers else "")
+
+
 def test_every_reference_that_leads_nowhere_is_told_at_once(
     kit: Kit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -113,7 +113,7 @@ async def prepared(
         declared = [step for step in procedures[0].steps if step.verb in (Verb.DETECT, Verb.DECIDE)]
         undetected = [StepLeft(procedures[0].name, step.id, step.title, "no `operate: watch:`") for step in declared]
         by_hand = (*undetected, *by_hand)
-    rest = tuple(_watch(operate.watch))
+    rest = (*_several(deployment), *_watch(operate.watch))
     return Preparation(str(operate.environment), strategy, (*answers, *rest), by_hand)
 
 
@@ -142,6 +142,17 @@ def _regions(deployment: Deployment) -> Iterator[str]:
     """Those that a procedure reaches: where data or a standby is."""
     home = deployment.primary.region.name
     yield from dict.fromkeys(cluster.region or home for cluster in deployment.clusters)
+
+
+def _several(deployment: Deployment) -> Iterator[PlaceFinding]:
+    """A place has one address, and so one cluster."""
+    home = deployment.primary.region.name
+    for region in _regions(deployment):
+        names = [one.name for one in deployment.clusters if (one.region or home) == region and one.streams]
+        if len(names) > 1:
+            what = f"{' and '.join(names)} hold streams, and one address is known"
+            remedy = "write a system file for each cluster, and move them one after the other"
+            yield PlaceFinding(f"{region}: streams", Answer.NO, what, remedy)
 
 
 async def _nats(world: LiveWorld, region: str) -> PlaceFinding:
