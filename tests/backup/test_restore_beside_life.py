@@ -215,3 +215,24 @@ def test_what_a_version_would_drop_is_said_before_anything_is_deleted(start: Any
         assert (await other.jetstream().stream_info("S")).state.messages == 5
 
     run(work())
+
+
+@pytest.mark.parametrize(
+    ("version", "name", "renamed"), [("2.12.8", "S", False), ("2.15.1", "KV_S", False), ("2.15.1", "S", True)]
+)
+def test_another_name_is_advised_where_it_can_be(
+    version: str, name: str, renamed: bool, start: Any, store: ObjectStorage
+) -> None:
+    server = start(binary=binary_of(version))
+
+    async def work() -> None:
+        client = await connect(server.url)
+        await client.jetstream().add_stream(name=name, subjects=["s.>"])
+        await client.jetstream().publish("s.a")
+        manifest = await run_backup(server.place, store, BackupPlan(), Silent())
+        await client.jetstream().publish("s.a")
+        with pytest.raises(InputError, match=f"--overwrite {name}") as refused:
+            await run_restore(server.place, store, manifest, ALL, Silent())
+        assert ("NEWNAME" in str(refused.value)) is renamed
+
+    run(work())

@@ -210,8 +210,15 @@ async def _task(jetstream: JetStream, reader: Reader, work: Work, plan: RestoreP
         return _Task(work, Approved(work.target, created, used=True))
     extent = f"{counted(state['messages'], 'messages')} ({state['first_seq']}-{state['last_seq']})"
     what = f"the stream {work.target} exists with {extent} and {counted(state.get('consumer_count', 0), 'consumers')}"
-    remedy = f"restore it as another: --stream {work.stream.name}=NEWNAME, or replace it: --overwrite {work.target}"
-    raise _WouldOverwriteError([Problem(Place(jetstream.shown), what, remedy)])
+    raise _WouldOverwriteError([Problem(Place(jetstream.shown), what, _ways_around(work))])
+
+
+def _ways_around(work: Work) -> str:
+    """A stream that is in the way. A bucket keeps its name, and so does what a server before 2.15 wrote."""
+    replaced = f"replace it: --overwrite {work.target}"
+    if work.stream.kind == "stream" and work.stream.archive_file == NATSARC_FILE:
+        return f"restore it as another: --stream {work.stream.name}=NEWNAME, or {replaced}"
+    return f"{replaced}, or restore into another account or domain"
 
 
 async def _one(
