@@ -155,6 +155,27 @@ EDGES: list[tuple[str, str, Change, bool]] = [
     ),
     ("nats-route-tls", "system", in_cluster("nats", route_tls=False, servers=1), False),
     ("nats-route-tls", "stretch", in_cluster("nats", route_tls=False), True),
+    *(
+        (
+            "nats-interest-lone-server",
+            "leaf",
+            both(
+                in_origin(retention=retention, consumers=(Consumer(name, durable=durable),)),
+                in_cluster("nats", servers=servers, version=version),
+            ),
+            hit,
+        )
+        for retention, name, durable, servers, version, hit in (
+            (Retention.INTEREST, "billing", True, 1, "2.14.0", True),
+            (Retention.INTEREST, "BILLING", True, 1, "2.14.0", False),
+            (Retention.INTEREST, "KIOSK", True, 1, "2.14.0", True),
+            (Retention.INTEREST, "billing", False, 1, "2.14.0", False),
+            (Retention.INTEREST, "billing", True, 2, "2.14.0", False),
+            (Retention.INTEREST, "billing", True, 1, "2.13.9", False),
+            (Retention.INTEREST, "billing", True, 1, "latest", False),
+            (Retention.WORKQUEUE, "billing", True, 1, "2.14.0", False),
+        )
+    ),
     ("nats-mirror-discard-new", "leaf", in_mirror(discard=Discard.NEW, max_bytes=None), False),
     ("nats-mirror-discard-new", "leaf", in_mirror(discard=Discard.NEW, max_bytes=None, max_messages=9), True),
     ("nats-mirror-silent-stall", "leaf", in_cluster("nats-west", version="2.12.8"), False),

@@ -124,6 +124,10 @@ TABLE: dict[str, tuple[str, Change]] = {
         "leaf",
         both(in_origin(retention=Retention.WORKQUEUE, consumers=()), in_mirror(retention=Retention.WORKQUEUE)),
     ),
+    "nats-interest-lone-server": (
+        "leaf",
+        both(in_origin(retention=Retention.INTEREST, consumers=(Consumer("billing"),)), in_cluster("nats", servers=1)),
+    ),
     "nats-mirror-silent-stall": ("leaf", in_cluster("nats-west", version="2.11.11")),
     "nats-mirror-keeps-done": ("leaf", in_origin(retention=Retention.INTEREST, max_messages=1000)),
     "nats-mirror-fills-origin": ("leaf", in_origin(retention=Retention.INTEREST)),

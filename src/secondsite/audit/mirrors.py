@@ -11,7 +11,7 @@ from secondsite.model.contract import Subject
 from secondsite.model.fault import LOSES_REGION, Fault
 from secondsite.model.hazard import Severity
 from secondsite.model.nats import Discard, Retention, Stream, StreamKind
-from secondsite.model.nats_release import Feature
+from secondsite.model.nats_release import Feature, Support, supports
 from secondsite.model.units import format_bytes
 from secondsite.model.wording import duration
 from secondsite.strategies.mirrorable import unmirrorable
@@ -19,6 +19,8 @@ from secondsite.strategies.mirrorable import unmirrorable
 MEASURED = "nats-server 2.15.1, measured 2026-11"
 STALL_S = 10.0
 NATS = (Subject.NATS,)
+_OF_COPIES = "JS_"
+"""How the consumers by which a stream is copied begin: ``JS_MIRROR_…``, ``JS_SOURCE_…``."""
 STORAGE_METRIC = re.compile(r"stream_total_bytes|jetstream\w*(storage|bytes)", re.IGNORECASE)
 
 
@@ -73,6 +75,28 @@ def nats_workqueue_late_consumer(mirror: Replica, origin: Stream) -> str:
     if origin.retention is not Retention.WORKQUEUE or origin.consumers:
         return ""
     return f"no durable consumer of the work queue {origin.name} is known, and {mirror.stream.name} mirrors it already"
+
+
+@rule(
+    id="nats-interest-lone-server",
+    severity=Severity.HIGH,
+    title="A copied interest stream on a single server",
+    why="A server that is no cluster recovers consumers by name when it starts (2.14 and newer), the copy's own "
+    "(`JS_…`) before all in lower case. What only those still wait for is deleted then: it is in the copy, and they "
+    "never get it.",
+    source="nats-server 2.14.6 and 2.15.1, measured 2026-11: 30 of 30 waiting messages gone after SIGTERM and start, "
+    "of a mirrored and of a sourced stream; none with 2.10.26 to 2.12.8, none on three servers",
+    remedy="Run three servers, keep the stream by limits, or give its durable consumers names that sort before `JS_`.",
+)
+@_each_replica
+def nats_interest_lone_server(replica: Replica, origin: Stream) -> str:
+    home = replica.home
+    if home is None or home.servers != 1 or origin.retention is not Retention.INTEREST:
+        return ""
+    late = [consumer.name for consumer in origin.consumers if consumer.durable and consumer.name > _OF_COPIES]
+    if not late or supports(home.version, Feature.INTEREST_OF_COPIES) is not Support.YES:
+        return ""
+    return f"a restart of {home.name} deletes what {listed(late)} of {origin.name} did not process yet"
 
 
 @rule(

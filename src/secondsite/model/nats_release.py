@@ -33,6 +33,7 @@ class Feature(StrEnum):
     MIRROR_REPEATED_IDS = "a mirror that copies messages whose ids repeat"
     SOURCE_REPEATED_IDS = "sourcing messages whose ids repeat"
     MESSAGE_ARCHIVE = "snapshots as a list of messages (NATSARC1)"
+    INTEREST_OF_COPIES = "an interest stream that counts the consumers of its copies"
 
 
 _SINCE: dict[Feature, Version] = {
@@ -48,6 +49,7 @@ _SINCE: dict[Feature, Version] = {
     Feature.MIRROR_REPEATED_IDS: (2, 12, 0),  # tried: 2.10.26 and 2.11.11 copy 20 of 60, 2.12.8 all
     Feature.SOURCE_REPEATED_IDS: (2, 14, 0),  # tried: 2.10 and 2.11 keep 20 of 60, 2.12.8 58, 2.14.6 all
     Feature.MESSAGE_ARCHIVE: (2, 15, 0),  # nats-server pull request 7882
+    Feature.INTEREST_OF_COPIES: (2, 14, 0),  # tried: 2.10.26 to 2.12.8 do not, 2.14.6 and 2.15.1 do
 }
 
 
