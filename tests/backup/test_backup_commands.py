@@ -127,6 +127,8 @@ def test_retention_and_holds(source: Server, tmp_path: Path) -> None:
         (["restore", "--nats", "nats://127.0.0.1:1", "--from", "s3://b", "--at", "noon"], "--at", 2),
         (["backup", "list", "--from", "ftp://x/y"], "--from", 2),
         (["archive", "compact", "--from", "file:///nowhere/at/all", "--keep", "week"], "--keep", 2),
+        (["archive", "compact", "--from", "file:///nowhere/at/all", "--stream", "X"], "--stream", 2),
+        (["archive", "compact", "--from", "file:///nowhere/at/all", "--exclude", "X"], "--exclude", 2),
         (["archive", "--nats", "nats://127.0.0.1:1", "--to", "file:///nowhere", "--bytes", "0"], "--bytes", 2),
     ],
 )

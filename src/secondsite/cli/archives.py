@@ -150,6 +150,9 @@ def compact_(
     """
     from secondsite.archive.compact import CompactPlan, compact
 
+    if what.stream or what.exclude:
+        place = "--stream" if what.stream else "--exclude"
+        raise InputError.at(place, "an archive is compacted whole, with all its streams", "leave it out")
     span, keys = seconds(keep, "--keep"), read_keys(what.recipient, identity)
     store, plan, trust = open_store(from_, endpoint, "--from"), what.plan(passed_over, keys), signed.trust(keys)
     if plan.signing:  # what it signs has to be signed
