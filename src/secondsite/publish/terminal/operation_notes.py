@@ -18,7 +18,7 @@ def notes_of(known: Iterable[StepRecord]) -> tuple[str, ...]:
 def _notes(facts: Mapping[str, Any]) -> Iterator[str]:
     for name, one in _each(facts, "streams"):
         if one.get("saved") and one.get("saved_in"):
-            why = "; ".join(f"{each}: {count}" for each, count in one["refusals"].items())
+            why = "; ".join(f"{each}: {count}" for each, count in (one.get("refusals") or {}).items())
             yield f"{name}: {counted(one['saved'], 'messages')} not put back ({why}); kept in {one['saved_in']}"
     unknown = [key for key, one in _each(facts, "consumers") if one.get("source") == UNKNOWN]
     if unknown:
