@@ -27,7 +27,7 @@ from secondsite.model.watching import WatchObserver, WatchPolicy
 from secondsite.operate.observer_config import ObserverConfig, RegionTargets, observer_text
 
 TOKEN = "only for this test, of nobody else"
-EVERY_S, CHECKS, WINDOW_S = 1.0, 3, 20.0
+EVERY_S, CHECKS, WINDOW_S = 2.0, 3, 20.0
 _INSIDE = {"east": HOME, "west": AWAY, "office": ""}
 
 
