@@ -81,9 +81,9 @@ def nats_workqueue_late_consumer(mirror: Replica, origin: Stream) -> str:
     id="nats-interest-lone-server",
     severity=Severity.HIGH,
     title="A copied interest stream on a single server",
-    why="A server that is no cluster recovers consumers by name when it starts (2.14 and newer), the copy's own "
-    "(`JS_…`) before all in lower case. What only those still wait for is deleted then: it is in the copy, and they "
-    "never get it.",
+    why="When it starts, a server outside a cluster recovers consumers in the order of their names (2.14 and newer): "
+    "the copy's own (`JS_…`) before those in lower case. Messages that only the later ones still need are deleted. "
+    "The copy has them, but these consumers never get them.",
     source="nats-server 2.14.6 and 2.15.1, measured 2026-11: 30 of 30 waiting messages gone after SIGTERM and start, "
     "of a mirrored and of a sourced stream; none with 2.10.26 to 2.12.8, none on three servers",
     remedy="Run three servers, keep the stream by limits, or give its durable consumers names that sort before `JS_`.",
