@@ -28,6 +28,8 @@ from secondsite.model.system import System
 from secondsite.model.units import Bytes, Cores, Seconds
 from secondsite.strategies.registry import STRATEGIES
 
+pytestmark = pytest.mark.slow
+
 BASELINE, BACKUP, LEAF, SUPER = map(
     Strategy.parse,
     (
@@ -137,7 +139,6 @@ def test_the_same_seed_gives_the_same_evaluation(system: System, catalogue: Cata
     assert other.assessments[0].downtime_minutes.mean != first.assessments[0].downtime_minutes.mean
 
 
-@pytest.mark.slow
 def test_many_systems_are_compared_one_by_one(system: System, catalogue: Catalogue, auditor: Auditor) -> None:
     quiet = evolve(system, name="quiet", contracts=())
     found = evaluate_many([system, quiet], catalogue, auditor, years=300, strategies=(BACKUP, LEAF))
@@ -177,7 +178,6 @@ def test_what_is_not_there_is_not_needed(without: str, system: System, catalogue
     assert (nats.rpo.mean == 0) == (without in ("streams", "nats"))
 
 
-@pytest.mark.slow
 def test_without_nats_links_are_not_compared(system: System, catalogue: Catalogue, auditor: Auditor) -> None:
     """They carry streams: where there are none, only what differs in its pattern or switch is worth a line."""
     bare = evolve(system, nats=(), services=tuple(s for s in system.services if s.role is not Role.NATS), contracts=())
@@ -261,7 +261,6 @@ def test_a_promise_of_no_loss_is_kept_by_a_majority_only(
     assert [found[s.id].outcomes[0].verdict for s in (LEAF, stretch)] == [Verdict.BREACHED, Verdict.UNPROVEN]
 
 
-@pytest.mark.slow
 def test_two_hundred_services_and_five_hundred_streams(system: System, catalogue: Catalogue, auditor: Auditor) -> None:
     services = tuple(
         Service(

@@ -14,6 +14,8 @@ from secondsite.model.estimate import unbounded
 from secondsite.model.nats import Stream
 from secondsite.model.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_comes_back_whole(evaluation: Evaluation) -> None:
     text = record(evaluation)

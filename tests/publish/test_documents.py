@@ -26,6 +26,8 @@ from secondsite.publish.content.inputs import Inputs, StoreVerdict, newest_date
 from secondsite.publish.content.proof import proof
 from secondsite.publish.documents.document_set import documents, files
 
+pytestmark = pytest.mark.slow
+
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 _PARSER = MarkdownIt("gfm-like", {"linkify": False, "html": True})
 _OURS = re.compile(r'</?a( id="[a-z0-9-]+")?>')
@@ -459,7 +461,6 @@ def test_the_ways_of_each_database_stand_side_by_side(inputs: Inputs) -> None:
     assert "Databases between regions" not in markdown(without)["multi-region-evaluation.md"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "bite",
     [
@@ -494,7 +495,6 @@ def markdown_shape(text: str) -> dict[str, set[str]]:
     return {"html": html, "links": links}
 
 
-@pytest.mark.slow
 def test_hostile_names_leave_the_tables_whole(
     evaluation: Evaluation, rename: Rename, inputs: Inputs, pages: dict[str, str]
 ) -> None:

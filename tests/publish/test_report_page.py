@@ -24,6 +24,8 @@ from secondsite.publish.drawings.drill import rto_waterfall, timeline_chart
 from secondsite.publish.page.evaluation import render_html
 from secondsite.publish.page.report import report
 
+pytestmark = pytest.mark.slow
+
 Rename = Callable[[Evaluation, Callable[[str], str]], Evaluation]
 
 
@@ -172,7 +174,6 @@ def test_the_drawing_of_the_recommendation_holds_both_regions(none: Inputs) -> N
     assert "us-west-2" not in "".join(drawn(report(none).before).itertext())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("width", "dark"), [(320, False), (390, True), (768, False), (1280, True), (1600, False)])
 def test_the_page_fits_and_asks_for_nothing(
     browser: Browser, some: Inputs, tmp_path: Path, width: int, dark: bool
@@ -195,7 +196,6 @@ def test_the_page_fits_and_asks_for_nothing(
     assert all(after <= before + 1 for before, after in pairwise(headings))
 
 
-@pytest.mark.slow
 def test_hostile_names_do_not_come_alive(
     browser: Browser, evaluation: Evaluation, rename: Rename, tmp_path: Path
 ) -> None:
